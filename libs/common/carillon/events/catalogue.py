@@ -1,0 +1,87 @@
+"""Every event of Carillon: its name, its record, who says it, who listens, and an example.
+
+Routing key: `<event name>` plus, for an event with lanes, `.<lane>`; `message.routed.v1` adds its operator too.
+"""
+
+from dataclasses import dataclass
+
+from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, Door
+from carillon.events.base import Lane, Record
+from carillon.events.message import Accepted, Refused, Routed, StatusChanged, Submitted
+from carillon.events.report import InboundReceived, ReportReceived
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the catalogue. `said_by` is one service; nobody else may publish it."""
+
+    name: str
+    record: type[Record]
+    said_by: tuple[str, ...]
+    heard_by: tuple[str, ...]
+    has_lanes: bool
+    example: Record
+
+    def key(self, lane: Lane | None = None, place: str | None = None) -> str:
+        """Routing key of this event for a lane and, for `message.routed`, an operator."""
+        return ".".join(part for part in (self.name, place, lane) if part)
+
+
+_ACCEPTED = Accepted(
+    id=247_712_361_308_164_096, account="acc_demo", number="33612345678", sender="Carillon", lane="bulk",
+    encoding="gsm", parts=1, text="Hello", accepted_at=1_795_000_000_000, door="demo",
+)  # fmt: skip
+
+MESSAGE_ACCEPTED = Event(
+    "message.accepted.v1", Accepted, ("ingest",), ("dispatcher", "receipt"), True, _ACCEPTED
+)
+MESSAGE_ROUTED = Event(
+    "message.routed.v1", Routed, ("dispatcher",), ("dispatcher",), True, Routed(message=_ACCEPTED, operators=["north", "south"])
+)
+MESSAGE_SUBMITTED = Event(
+    "message.submitted.v1", Submitted, ("dispatcher",), ("receipt",), True,
+    Submitted(id=_ACCEPTED.id, account="acc_demo", operator="north", ref="north-1", number="33612345678", at=1_795_000_000_010),
+)  # fmt: skip
+MESSAGE_REFUSED = Event(
+    "message.refused.v1", Refused, ("dispatcher",), ("receipt",), True,
+    Refused(id=_ACCEPTED.id, account="acc_demo", code="no_route", at=1_795_000_000_010),
+)  # fmt: skip
+MESSAGE_STATUS = Event(
+    "message.status.v1", StatusChanged, ("receipt",), ("receipt",), True,
+    StatusChanged(
+        id=_ACCEPTED.id, account="acc_demo", status="delivered", previous="submitted", at=1_795_000_002_000,
+        number="33612345678", lane="bulk", operator="north", accepted_at=1_795_000_000_000,
+    ),
+)  # fmt: skip
+REPORT_RECEIVED = Event(
+    "report.received.v1", ReportReceived, ("dispatcher",), ("receipt",), True,
+    ReportReceived(operator="north", ref="north-1", state="delivered", raw_error="000", number="33612345678", at=1_795_000_002_000),
+)  # fmt: skip
+INBOUND_RECEIVED = Event(
+    "inbound.received.v1", InboundReceived, ("dispatcher",), ("receipt",), False,
+    InboundReceived(id=1, operator="north", number="33612345678", to="36111", text="STOP", at=1_795_000_002_000),
+)  # fmt: skip
+ACCOUNT_CHANGED = Event(
+    "account.changed.v1", AccountChanged, ("accounts",), ("ingest", "dispatcher", "receipt"), False,
+    AccountChanged(
+        id="acc_demo", version=1, name="Demo", doors=[Door(name="demo", login="demo", password_hash="$argon2id$...")],
+        api_keys=[ApiKey(id="key_1", hash="00" * 32, scopes=["messages"])], callback=Callback(url="https://example.com/sms"),
+    ),
+)  # fmt: skip
+ACCOUNT_COPY_REQUESTED = Event(
+    "account.copy_requested.v1", AccountCopyRequested, ("ingest", "dispatcher", "receipt"), ("accounts",), False,
+    AccountCopyRequested(service="ingest", at=1_795_000_000_000),
+)  # fmt: skip
+
+CATALOGUE: tuple[Event, ...] = (
+    MESSAGE_ACCEPTED,
+    MESSAGE_ROUTED,
+    MESSAGE_SUBMITTED,
+    MESSAGE_REFUSED,
+    MESSAGE_STATUS,
+    REPORT_RECEIVED,
+    INBOUND_RECEIVED,
+    ACCOUNT_CHANGED,
+    ACCOUNT_COPY_REQUESTED,
+)  # fmt: skip
+BY_NAME: dict[str, Event] = {event.name: event for event in CATALOGUE}
