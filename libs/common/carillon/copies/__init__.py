@@ -1,1 +1,5 @@
-"""."""
+"""Copies of another service's data, kept fresh by its events and kept on disk for a start without it."""
+
+from carillon.copies.accounts import AccountCopy
+
+__all__ = ["AccountCopy"]

@@ -32,11 +32,14 @@ _ACCEPTED = Accepted(
     encoding="gsm", parts=1, text="Hello", accepted_at=1_795_000_000_000, door="demo",
 )  # fmt: skip
 
-MESSAGE_ACCEPTED = Event(
-    "message.accepted.v1", Accepted, ("ingest",), ("dispatcher", "receipt"), True, _ACCEPTED
-)
+MESSAGE_ACCEPTED = Event("message.accepted.v1", Accepted, ("ingest",), ("dispatcher", "receipt"), True, _ACCEPTED)
 MESSAGE_ROUTED = Event(
-    "message.routed.v1", Routed, ("dispatcher",), ("dispatcher",), True, Routed(message=_ACCEPTED, operators=["north", "south"])
+    "message.routed.v1",
+    Routed,
+    ("dispatcher",),
+    ("dispatcher",),
+    True,
+    Routed(message=_ACCEPTED, operators=["north", "south"]),
 )
 MESSAGE_SUBMITTED = Event(
     "message.submitted.v1", Submitted, ("dispatcher",), ("receipt",), True,
@@ -64,7 +67,7 @@ INBOUND_RECEIVED = Event(
 ACCOUNT_CHANGED = Event(
     "account.changed.v1", AccountChanged, ("accounts",), ("ingest", "dispatcher", "receipt"), False,
     AccountChanged(
-        id="acc_demo", version=1, name="Demo", doors=[Door(name="demo", login="demo", password_hash="$argon2id$...")],
+        id="acc_demo", version=1, name="Demo", doors=[Door(name="demo", login="demo", password_hash="$argon2id$v=19$...")],
         api_keys=[ApiKey(id="key_1", hash="00" * 32, scopes=["messages"])], callback=Callback(url="https://example.com/sms"),
     ),
 )  # fmt: skip

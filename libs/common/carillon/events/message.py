@@ -29,7 +29,9 @@ class Accepted(Record):
     encoding: Annotated[Encoding, Meta(description="decided once, at the door")]
     parts: Annotated[int, Meta(ge=1, le=255, description="SMS parts that the message takes")]
     text: Annotated[str | None, Meta(description="text, when encoding is gsm or ucs2")] = None
-    data: Annotated[str | None, Meta(description="user data in hex, without its header, when encoding is binary")] = None
+    data: Annotated[str | None, Meta(description="user data in hex, without its header, when encoding is binary")] = (
+        None
+    )
     udh: Annotated[str | None, Meta(description="user data header in hex, its length octet first")] = None
     data_coding: Annotated[int | None, Meta(description="SMPP data_coding of a binary message, 4 if absent")] = None
     accepted_at: Millis
@@ -41,9 +43,9 @@ class Accepted(Record):
     client_ref: Annotated[str | None, Meta(description="the client's own reference")] = None
     campaign: Annotated[str | None, Meta(description="campaign, cmp_...")] = None
     metadata: Annotated[dict[str, Any] | None, Meta(description="the client's own data, given back as it came")] = None
-    callback_url: Annotated[str | None, Meta(description="receipts of this message go here, not to the account's URL")] = (
-        None
-    )
+    callback_url: Annotated[
+        str | None, Meta(description="receipts of this message go here, not to the account's URL")
+    ] = None
     callback_form: Annotated[CallbackForm | None, Meta(description="form of this message's receipts")] = None
     price_micros: Annotated[int | None, Meta(description="price of the whole message, micro-units")] = None
     lease_id: Annotated[str | None, Meta(description="credit lease that pays for it")] = None

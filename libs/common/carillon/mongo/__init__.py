@@ -1,1 +1,22 @@
-"""."""
+"""MongoDB: the client, indexes, bulk writes and leases. motor is touched here and, as types, in each store.py."""
+
+from carillon.mongo.bulk import insert_new, write_all
+from carillon.mongo.client import TEMPORARY_ERRORS, Collection, Database, Document, Mongo
+from carillon.mongo.indexes import Index, ensure_indexes
+from carillon.mongo.leases import Lease, Leases
+from carillon.mongo.nodes import NodeLease
+
+__all__ = [
+    "TEMPORARY_ERRORS",
+    "Collection",
+    "Database",
+    "Document",
+    "Index",
+    "Lease",
+    "Leases",
+    "Mongo",
+    "NodeLease",
+    "ensure_indexes",
+    "insert_new",
+    "write_all",
+]

@@ -1,0 +1,90 @@
+"""Publishing with confirms. What the broker did not confirm is published again on the next connection."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import AMQPError
+from pamqp.commands import Basic
+
+from carillon.bus.port import BusDownError
+from carillon.telemetry import metrics, tracing
+
+_PERSISTENT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to the broker. `type_` is the event's name."""
+
+    exchange: str
+    key: str
+    body: bytes
+    type_: str
+    headers: Mapping[str, Any] | None
+    content_type: str = "application/json"
+
+
+class Publisher:
+    """Holds the one channel in confirm mode. Safe to publish again: consumers are idempotent on the records' ids."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._channel: AbstractChannel | None = None
+        self._attached = asyncio.Event()
+
+    def attach(self, channel: AbstractChannel) -> None:
+        """Publish on this channel from now on."""
+        self._channel = channel
+        self._attached.set()
+
+    def detach(self) -> None:
+        """The channel is gone; publishing waits for the next."""
+        self._channel = None
+        self._attached.clear()
+
+    def is_live(self) -> bool:
+        """Whether there is an open channel."""
+        return self._channel is not None and not self._channel.is_closed
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Return when all are confirmed; `BusDownError` when that took longer than the time-out."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                if len(messages) == 1:
+                    await self._publish(messages[0])
+                else:
+                    await asyncio.gather(*(self._publish(message) for message in messages))
+        except TimeoutError as error:
+            raise BusDownError(f"RabbitMQ did not confirm within {self._timeout_s:g} s") from error
+
+    async def _publish(self, message: Outgoing) -> None:
+        headers = tracing.inject(dict(message.headers) if message.headers else {})
+        while True:
+            await self._attached.wait()
+            channel = self._channel
+            if channel is None:
+                continue
+            try:
+                confirmation = await channel.basic_publish(
+                    message.body,
+                    exchange=message.exchange,
+                    routing_key=message.key,
+                    properties=Basic.Properties(
+                        content_type=message.content_type,
+                        delivery_mode=_PERSISTENT,
+                        message_type=message.type_,
+                        headers=headers or None,
+                    ),
+                    wait=False,
+                )
+            except (AMQPError, ConnectionError, RuntimeError, asyncio.InvalidStateError):
+                # the connection died before the confirm: the supervisor brings the next one
+                await asyncio.sleep(0.05)
+                continue
+            if isinstance(confirmation, Basic.Ack):
+                metrics.record_published(message.type_ or message.key)
+                return
+            await asyncio.sleep(0.2)  # nack: the broker can't take it now (memory, disk, a leader election)

@@ -1,0 +1,116 @@
+"""The exchange, the stream and every durable queue, in one table.
+
+Every process declares all of them when it connects: a fact is never published before the queues that must keep it
+exist, whichever service starts first. All queues are quorum queues with a delivery limit; what exceeds it, or is
+rejected, rests in `<queue>.parked` with its reason; what is deferred waits in `<queue>.retry.<n>s`.
+"""
+
+from dataclasses import dataclass
+
+from carillon.events.base import LANES, Lane
+from carillon.events.catalogue import (
+    ACCOUNT_CHANGED,
+    ACCOUNT_COPY_REQUESTED,
+    INBOUND_RECEIVED,
+    MESSAGE_ACCEPTED,
+    MESSAGE_REFUSED,
+    MESSAGE_ROUTED,
+    MESSAGE_STATUS,
+    MESSAGE_SUBMITTED,
+    REPORT_RECEIVED,
+)
+
+EXCHANGE = "carillon.events"
+RECEIPT_STREAM = "carillon.receipts"
+STREAM_MAX_AGE = "7D"
+DELIVERY_LIMIT = 50  # deliveries of one message: crashes of its consumer count, so this is generous
+RETRY_DELAY_S = 30
+MAX_ATTEMPTS = 10  # of a deferred or failed record, then it is parked
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue and the routing keys that lead to it. A transient one belongs to one process and dies with it."""
+
+    name: str
+    keys: tuple[str, ...]
+    transient: bool = False
+
+    @property
+    def retry(self) -> str:
+        """Where a deferred record waits."""
+        return f"{self.name}.retry.{RETRY_DELAY_S}s"
+
+    @property
+    def parked(self) -> str:
+        """Where a record rests that could not be handled."""
+        return f"{self.name}.parked"
+
+
+def dispatcher_route(lane: Lane) -> Queue:
+    """Accepted messages that wait for a route."""
+    return Queue(f"dispatcher.route.{lane}", (MESSAGE_ACCEPTED.key(lane),))
+
+
+def dispatcher_submit(operator: str, lane: Lane) -> Queue:
+    """Messages that wait for one operator. Declared by dispatcher for each operator of its file."""
+    return Queue(f"dispatcher.submit.{operator}.{lane}", (MESSAGE_ROUTED.key(lane, operator),))
+
+
+def receipt_record(lane: Lane) -> Queue:
+    """Everything that happens to a message, in one queue: one flush merges what belongs to one message."""
+    keys = (
+        MESSAGE_ACCEPTED.key(lane),
+        MESSAGE_SUBMITTED.key(lane),
+        MESSAGE_REFUSED.key(lane),
+        REPORT_RECEIVED.key(lane),
+    )
+    return Queue(f"receipt.record.{lane}", keys)
+
+
+def receipt_callbacks(lane: Lane) -> Queue:
+    """Status changes that clients are to be told of."""
+    return Queue(f"receipt.callbacks.{lane}", (MESSAGE_STATUS.key(lane),))
+
+
+RECEIPT_INBOUND = Queue("receipt.inbound", (INBOUND_RECEIVED.key(),))
+ACCOUNTS_COPIES = Queue("accounts.copies", (ACCOUNT_COPY_REQUESTED.key(),))
+
+DURABLE_QUEUES: tuple[Queue, ...] = (
+    *(dispatcher_route(lane) for lane in LANES),
+    *(receipt_record(lane) for lane in LANES),
+    *(receipt_callbacks(lane) for lane in LANES),
+    RECEIPT_INBOUND,
+    ACCOUNTS_COPIES,
+)
+
+
+def account_copy(service: str, process: str) -> Queue:
+    """One process's own ear for account changes; it asks for a full copy whenever it has to make this queue anew."""
+    return Queue(f"{service}.accounts.{process}", (ACCOUNT_CHANGED.key(),), transient=True)
+
+
+def queue_arguments(queue: Queue) -> dict[str, object]:
+    """Arguments of the queue itself."""
+    if queue.transient:
+        return {}
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": queue.parked,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def retry_arguments(queue: Queue) -> dict[str, object]:
+    """Arguments of the retry queue: after the delay, back to where it came from."""
+    return {
+        "x-queue-type": "quorum",
+        "x-message-ttl": RETRY_DELAY_S * 1000,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": queue.name,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }

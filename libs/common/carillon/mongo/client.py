@@ -1,0 +1,59 @@
+"""One client a process. Majority write concern and read concern come with the URL or are set here."""
+
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import ReadPreference
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+Document = dict[str, Any]
+Database = AsyncIOMotorDatabase[Document]
+Collection = AsyncIOMotorCollection[Document]
+
+# a server is away or changing its primary: the same write will do later, and all our writes bear being done again
+TEMPORARY_ERRORS: tuple[type[Exception], ...] = (
+    ConnectionFailure,
+    ExecutionTimeout,
+    WTimeoutError,
+    ConnectionError,
+    TimeoutError,
+)
+
+_SELECT_MS = 5_000
+
+
+class Mongo:
+    """A part: connects at start, closes at stop. `prefix` goes before every database name (tests, shared servers)."""
+
+    def __init__(self, url: str, *, prefix: str = "", app: str = "carillon") -> None:
+        self._prefix = prefix
+        self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            url, appname=app, serverSelectionTimeoutMS=_SELECT_MS, tz_aware=True
+        )
+
+    def database(self, name: str) -> Database:
+        """A database whose writes are majority-acknowledged and read back from the primary."""
+        return self.client.get_database(
+            self._prefix + name,
+            write_concern=WriteConcern(w="majority"),
+            read_concern=ReadConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
+
+    async def start(self) -> None:
+        """Return when the server answers; raises `ServerSelectionTimeoutError` after 5 s."""
+        await self.client.admin.command("ping")
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        self.client.close()
+
+    async def problems(self) -> dict[str, str]:
+        """Empty when the primary answers."""
+        try:
+            await self.client.admin.command("ping")
+        except TEMPORARY_ERRORS as error:
+            return {"mongodb": str(error)[:200]}
+        return {}
