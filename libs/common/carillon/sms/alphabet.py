@@ -12,6 +12,7 @@ DefaultAlphabet = Literal["gsm", "latin1", "ascii"]
 DEFAULT_ALPHABETS: Final[tuple[DefaultAlphabet, ...]] = get_args(DefaultAlphabet)
 
 ESCAPE: Final = 0x1B
+_ESCAPE_OCTET: Final = b"\x1b"
 _UNDEFINED: Final = "\ufffe"  # what a charmap takes for "no character here"
 
 # TS 23.038, 6.2.1: sixteen characters a line, code 0x00 first. 0x1B is the escape.
@@ -43,11 +44,13 @@ _EXTENSION: Final[dict[int, str]] = {
 GSM_BASIC: Final[frozenset[str]] = frozenset(_BASIC) - {_UNDEFINED}
 GSM_EXTENSION: Final[frozenset[str]] = frozenset(_EXTENSION.values())
 
-# One charmap holds both tables while we count: an extension character is its code plus 0x80, so that "is
-# there any pair" is bytes.isascii() and "how many" is one bytes.translate().
-_MARKED: Final = codecs.charmap_build(
-    _BASIC + "".join(_EXTENSION.get(code, _UNDEFINED) for code in range(128))
+# One charmap holds both tables while we count: an extension character is its code plus 0x80, so that "is there
+# any pair" is bytes.isascii() and "how many" one bytes.translate(). Python's fast charmap wants U+0000 at 0x00:
+# the @, which GSM has there, stands at the escape's place meanwhile.
+_MARKED_TABLE: Final = (
+    "\0" + _BASIC[1:].replace(_UNDEFINED, "@") + "".join(_EXTENSION.get(code, _UNDEFINED) for code in range(128))
 )
+_MARKED: Final = codecs.charmap_build(_MARKED_TABLE)
 _SINGLE: Final = bytes(range(128))
 _PAIRS: Final = tuple((bytes((0x80 + code,)), bytes((ESCAPE, code))) for code in _EXTENSION)
 _ESCAPED: Final = re.compile(rb"\x1b(.?)", re.DOTALL)
@@ -65,7 +68,12 @@ class NotEncodable(ValueError):  # noqa: N818  says what is wrong with the value
 
 
 def mark(text: str) -> bytes | None:
-    """One octet a character, those of the extension table over 0x7F; None when `text` is not GSM."""
+    """One octet a character, those of the extension table over 0x7F; None when `text` is not GSM.
+
+    For counting and cutting; only `unmark` makes septets of it.
+    """
+    if "\0" in text:
+        return None
     try:
         return codecs.charmap_encode(text, "strict", _MARKED)[0]
     except UnicodeEncodeError:
@@ -73,7 +81,8 @@ def mark(text: str) -> bytes | None:
 
 
 def unmark(marked: bytes) -> bytes:
-    """The octets of `marked` for the air interface: each extension character becomes its escape pair."""
+    """The septets of `marked`, one an octet: each extension character becomes its escape pair."""
+    marked = marked.replace(_ESCAPE_OCTET, b"\0")
     if marked.isascii():
         return marked
     for one, two in _PAIRS:

@@ -1,6 +1,6 @@
 """SMPP data_coding: from octets that an operator or a client sent to text, or to nothing when they are data.
 
-SMPP 3.4 clause 5.2.19; values of 0xC0 and over are the coding groups of 3GPP TS 23.038 clause 4.
+SMPP 3.4 clause 5.2.19; values of 0x10 and over are the coding groups of 3GPP TS 23.038 clause 4.
 """
 
 from typing import Final
@@ -34,11 +34,16 @@ def decode_text(octets: bytes, data_coding: int, alphabet: DefaultAlphabet = "gs
         return octets.decode(codec, "replace")
     if data_coding in _DATA or _is_gsm_data(data_coding):
         return None
-    if data_coding >> 4 == 0xE:  # message waiting, UCS-2 text
+    if _is_gsm_ucs2(data_coding):
         return octets.decode("utf-16-be", "replace")
     return decode_for(alphabet, octets)
 
 
 def _is_gsm_data(data_coding: int) -> bool:
-    """TS 23.038: in group 1111 (message class) bit 2 tells 8-bit data from the default alphabet."""
-    return data_coding & 0xF4 == 0xF4
+    """Group 1111 (message class) with bit 2, and the general group 0001 with character set 01."""
+    return data_coding & 0xF4 == 0xF4 or data_coding & 0xFC == 0x14
+
+
+def _is_gsm_ucs2(data_coding: int) -> bool:
+    """Group 1110 (message waiting, UCS-2), and the general group 0001 with character set 10."""
+    return data_coding & 0xF0 == 0xE0 or data_coding & 0xFC == 0x18

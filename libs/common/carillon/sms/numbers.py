@@ -40,8 +40,8 @@ _plans: dict[str, _Match] = {}
 def recipient(raw: str, country: str | None = None) -> str:
     """The E.164 digits (no plus) of a recipient; raises NumberInvalid.
 
-    A leading `+` or `00`, and spaces, dots and dashes anywhere, are forgiven. With `country` (ISO 3166, two letters)
-    digits without `+` or `00` that are no international number are read as that country's national ones,
+    A leading `+` or `00`, and spaces, dots and dashes anywhere, are forgiven. With `country` (ISO 3166, two
+    letters) digits without `+` or `00` that are no international number are read as that country's national ones,
     with or without their leading zero. Short codes, landline-only and premium ranges are no recipients.
     """
     plan = _plans.get(raw[:3])
@@ -90,9 +90,7 @@ def _international(digits: str) -> str:
     kind = phonenumbers.number_type(parsed)
     if kind in _MOBILE_TYPES:
         return _checked_size(parsed, digits)
-    raise NumberInvalid(
-        "number_impossible" if kind == PhoneNumberType.UNKNOWN else "number_not_mobile", digits
-    )
+    raise NumberInvalid("number_impossible" if kind == PhoneNumberType.UNKNOWN else "number_not_mobile", digits)
 
 
 def _national(digits: str, country: str) -> str | None:

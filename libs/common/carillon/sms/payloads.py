@@ -23,9 +23,7 @@ class Payload(Struct, frozen=True, gc=False):
         return self.udh + self.body
 
 
-def payloads(
-    segments: Segments, reference: int = 0, alphabet: DefaultAlphabet = "gsm"
-) -> tuple[Payload, ...]:
+def payloads(segments: Segments, reference: int = 0, alphabet: DefaultAlphabet = "gsm") -> tuple[Payload, ...]:
     """The parts of a text, in order. `reference` is common to them and should differ from recent messages'.
 
     `alphabet` is what data_coding 0 means at the operator. Parts were counted and priced before: their
@@ -44,9 +42,7 @@ def payloads(
     return _with_headers(segments, bodies, reference, codings.DEFAULT)
 
 
-def data_payloads(
-    segments: DataSegments, reference: int = 0, data_coding: int = codings.BINARY
-) -> tuple[Payload, ...]:
+def data_payloads(segments: DataSegments, reference: int = 0, data_coding: int = codings.BINARY) -> tuple[Payload, ...]:
     """The parts of binary content, in order."""
     return _with_headers(segments, list(segments.parts), reference, data_coding)
 

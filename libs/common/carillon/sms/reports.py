@@ -15,9 +15,7 @@ from msgspec import Struct
 
 from carillon.sms.operator_errors import NO_ERROR, report_error
 
-ReportState = Literal[
-    "delivered", "undelivered", "expired", "deleted", "rejected", "unknown", "enroute", "accepted"
-]
+ReportState = Literal["delivered", "undelivered", "expired", "deleted", "rejected", "unknown", "enroute", "accepted"]
 
 # SMPP 3.4 appendix B, table B-2; then what operators write instead.
 STATES: Final[dict[str, ReportState]] = {
@@ -157,9 +155,9 @@ def _done_at(digits: str, utc_offset_s: int) -> int | None:
         digits = "20" + digits
     if len(digits) not in (12, 14) or not (digits.isascii() and digits.isdigit()):
         return None
-    parts = [int(digits[at : at + 2]) for at in range(4, len(digits), 2)]
+    month, day, hour, minute, second = (int(digits[at : at + 2] or "0") for at in range(4, 14, 2))
     try:
-        moment = datetime(int(digits[:4]), *parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
+        moment = datetime(int(digits[:4]), month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
     return int(moment.timestamp() - utc_offset_s) * 1000

@@ -81,9 +81,7 @@ def split_user_data(user_data: bytes) -> tuple[Udh, bytes]:
     return parse_udh(user_data[:end]), user_data[end:]
 
 
-def concatenation_udh(
-    reference: int, total: int, place: int, *, wide: bool = False, others: bytes = b""
-) -> bytes:
+def concatenation_udh(reference: int, total: int, place: int, *, wide: bool = False, others: bytes = b"") -> bytes:
     """The header of one part; `others` are further elements (no length octet) that go first.
 
     An 8-bit reference takes the low octet of `reference`, a 16-bit one the low two.
