@@ -1,6 +1,7 @@
 """Consuming in batches: deliveries are gathered, handled together, and acknowledged when the handler has returned."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from carillon.bus.publisher import Outgoing, Publisher
 from carillon.bus.topology import Queue
 from carillon.events.catalogue import BY_NAME
 from carillon.events.codec import BadRecordError, decode
-from carillon.telemetry import metrics, tracing
+from carillon.telemetry import metrics, names, traces
 
 log = structlog.get_logger(__name__)
 
@@ -141,10 +142,9 @@ class Consumer:
             return True
         name = self.queue.name
         pause_s = _FIRST_PAUSE_S
-        with (
-            metrics.handler_timer(name, sum(len(delivery.records) for delivery in deliveries)),
-            tracing.batch_span(name, [delivery.headers for delivery in deliveries]),
-        ):
+        began_s = time.monotonic()
+        traced = (getattr(record, "trace", None) for delivery in deliveries for record in delivery.records)
+        with traces.span(self._subscription.span, links=traced, attributes={names.QUEUE: name}, kind="consumer"):
             while True:
                 try:
                     await self._handle_once(deliveries)
@@ -155,6 +155,8 @@ class Consumer:
                     if self._stopping or channel.is_closed:
                         return False  # unacknowledged: whoever gets it next handles it
                 else:
+                    records = sum(len(delivery.records) for delivery in deliveries)
+                    metrics.record_consumed(name, records, time.monotonic() - began_s)
                     return True
 
     async def _handle_once(self, deliveries: Sequence[Delivery]) -> None:

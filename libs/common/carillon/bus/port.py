@@ -40,12 +40,13 @@ class Subscription:
 
     The handler gets deliveries of up to `max_batch` records together (at least one delivery), after waiting at most
     `max_wait_s` for more. What it was given is acknowledged when it returns. `concurrency` batches are under way at
-    once; `prefetch` counts deliveries that the broker hands over unacknowledged. `on_attach` is run, in the
+    once; `span` names the span that each traced message gets; `prefetch` counts deliveries that the broker hands over unacknowledged. `on_attach` is run, in the
     background, each time that consuming begins, also after a reconnection.
     """
 
     queue: Queue
     handler: Handler
+    span: str = "queue.handle"
     max_batch: int = 500
     max_wait_s: float = 0.0
     prefetch: int = 200
@@ -78,6 +79,10 @@ class Bus(Protocol):
 
     async def append(self, stream: str, bodies: Sequence[bytes], *, content_type: str) -> None:
         """Append messages to a stream, in order. Returns when they are confirmed."""
+        ...
+
+    async def declare(self, queue: Queue) -> None:
+        """Make a durable queue that is not in the topology's table, now and after each reconnection."""
         ...
 
     async def subscribe(self, subscription: Subscription) -> None:

@@ -1,6 +1,7 @@
 """Publishing with confirms. What the broker did not confirm is published again on the next connection."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from aiormq.exceptions import AMQPError
 from pamqp.commands import Basic
 
 from carillon.bus.port import BusDownError
-from carillon.telemetry import metrics, tracing
+from carillon.telemetry import metrics, traces
 
 _PERSISTENT = 2
 
@@ -23,7 +24,8 @@ class Outgoing:
     key: str
     body: bytes
     type_: str
-    headers: Mapping[str, Any] | None
+    headers: Mapping[str, Any] | None = None
+    records: int = 1
     content_type: str = "application/json"
 
 
@@ -61,7 +63,9 @@ class Publisher:
             raise BusDownError(f"RabbitMQ did not confirm within {self._timeout_s:g} s") from error
 
     async def _publish(self, message: Outgoing) -> None:
-        headers = tracing.inject(dict(message.headers) if message.headers else {})
+        headers = dict(message.headers) if message.headers else {}
+        traces.inject(headers)
+        began_s = time.monotonic()
         while True:
             await self._attached.wait()
             channel = self._channel
@@ -85,6 +89,6 @@ class Publisher:
                 await asyncio.sleep(0.05)
                 continue
             if isinstance(confirmation, Basic.Ack):
-                metrics.record_published(message.type_ or message.key)
+                metrics.record_published(message.type_ or message.key, message.records, time.monotonic() - began_s)
                 return
             await asyncio.sleep(0.2)  # nack: the broker can't take it now (memory, disk, a leader election)

@@ -17,7 +17,7 @@ from carillon.bus.consumer import Consumer
 from carillon.bus.declare import declare_queue, declare_topology
 from carillon.bus.port import Subscription
 from carillon.bus.publisher import Outgoing, Publisher
-from carillon.bus.topology import EXCHANGE
+from carillon.bus.topology import EXCHANGE, Queue
 from carillon.events.base import MAX_RECORDS, Lane, Record
 from carillon.events.catalogue import Event
 from carillon.events.codec import encode
@@ -49,6 +49,7 @@ class RabbitBus:
         self._temporary = temporary
         self._publisher = Publisher(publish_timeout_s)
         self._consumers: dict[str, Consumer] = {}
+        self._declared: dict[str, Queue] = {}
         self._connection: aio_pika.abc.AbstractConnection | None = None
         self._control: AbstractChannel | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -85,16 +86,20 @@ class RabbitBus:
     ) -> None:
         """Publish to the exchange of facts, in batches of at most 500 records."""
         key = event.key(lane, place)
+        batches = [records[at : at + MAX_RECORDS] for at in range(0, len(records), MAX_RECORDS)]
         await self._publisher.publish(
-            [
-                Outgoing(EXCHANGE, key, encode(records[at : at + MAX_RECORDS]), event.name, headers)
-                for at in range(0, len(records), MAX_RECORDS)
-            ]
+            [Outgoing(EXCHANGE, key, encode(batch), event.name, headers, len(batch)) for batch in batches]
         )
 
     async def append(self, stream: str, bodies: Sequence[bytes], *, content_type: str) -> None:
         """Append to a stream through the default exchange."""
-        await self._publisher.publish([Outgoing("", stream, body, "", None, content_type) for body in bodies])
+        await self._publisher.publish([Outgoing("", stream, body, "", content_type=content_type) for body in bodies])
+
+    async def declare(self, queue: Queue) -> None:
+        """Declare now if connected, and at each connection from now on."""
+        self._declared[queue.name] = queue
+        if self._up.is_set():
+            await declare_queue(await self._control_channel(), queue)
 
     async def subscribe(self, subscription: Subscription) -> None:
         """Consume from now on, and again after each reconnection."""
@@ -125,11 +130,16 @@ class RabbitBus:
 
     async def _attach(self, consumer: Consumer) -> None:
         assert self._connection is not None
-        if self._control is None or self._control.is_closed:
-            self._control = await _open_channel(self._connection)
-        await declare_queue(self._control, consumer.queue)
+        await declare_queue(await self._control_channel(), consumer.queue)
         channel = await _open_channel(self._connection)
         await consumer.attach(channel)
+
+    async def _control_channel(self) -> AbstractChannel:
+        if self._connection is None:
+            raise ConnectionError("not connected to RabbitMQ")
+        if self._control is None or self._control.is_closed:
+            self._control = await _open_channel(self._connection)
+        return self._control
 
     async def _supervise(self) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -138,6 +148,8 @@ class RabbitBus:
                 self._connection = await aio_pika.connect(self._url, client_properties={"connection_name": self._name})
                 self._control = await _open_channel(self._connection)
                 await declare_topology(self._control)
+                for queue in self._declared.values():
+                    await declare_queue(self._control, queue)
                 self._publisher.attach(await _open_channel(self._connection, confirms=True))
                 for consumer in list(self._consumers.values()):
                     await self._attach(consumer)

@@ -10,7 +10,7 @@ from carillon.events.message import CallbackForm, OnAmbiguous, SenderType
 AccountState = Literal["active", "suspended", "closed"]
 
 
-class Door(Record):
+class Door(Record, kw_only=True):
     """A legacy push door: its name is in the URL, and addresses, a login, or both protect it."""
 
     name: Annotated[str, Meta(pattern="^[a-z0-9-]{3,32}$")]
@@ -20,7 +20,7 @@ class Door(Record):
     split_long_text: Annotated[bool, Meta(description="more text than one SMS is split, not rejected")] = False
 
 
-class ApiKey(Record):
+class ApiKey(Record, kw_only=True):
     """A key of the JSON API: only the hash of its secret is known."""
 
     id: Annotated[str, Meta(description="key_...")]
@@ -29,7 +29,7 @@ class ApiKey(Record):
     expires_at: Millis | None = None
 
 
-class Callback(Record):
+class Callback(Record, kw_only=True):
     """Where and how receipts go. Two secrets are valid during a rotation, the newest first."""
 
     url: str
@@ -37,7 +37,7 @@ class Callback(Record):
     secrets: Annotated[list[str], Meta(description="whsec_..., for the JSON forms")] = []
 
 
-class AccountChanged(Record):
+class AccountChanged(Record, kw_only=True):
     """`account.changed`: the whole account at one version. A copy keeps the highest version it has seen."""
 
     id: AccountId
@@ -54,7 +54,7 @@ class AccountChanged(Record):
     api_keys: list[ApiKey] = []
 
 
-class AccountCopyRequested(Record):
+class AccountCopyRequested(Record, kw_only=True):
     """`account.copy_requested`: a service has just started and wants every account said again."""
 
     service: str

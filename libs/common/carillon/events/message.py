@@ -17,7 +17,7 @@ Status = Literal[
 SubmitOutcome = Literal["submitted", "ambiguous"]
 
 
-class Accepted(Record):
+class Accepted(Record, kw_only=True):
     """`message.accepted`: the platform has promised to take this message to a final state."""
 
     id: MessageId
@@ -52,16 +52,22 @@ class Accepted(Record):
     trace: Annotated[str | None, Meta(description="W3C traceparent of the request, when it is sampled")] = None
 
 
-class Routed(Record):
+class Routed(Record, kw_only=True):
     """`message.routed`: a message in the queue of one operator. Said and heard by dispatcher alone."""
 
     message: Accepted
     operators: Annotated[list[str], Meta(description="the operator to try now, then the failovers, in order")]
     attempt: Annotated[int, Meta(ge=0, description="how many times it was handed to an operator before")] = 0
     parts_done: Annotated[list[int], Meta(description="places (from 1) that an operator has already taken")] = []
+    not_before: Annotated[Millis | None, Meta(description="wait until then: every operator was tried in vain")] = None
+
+    @property
+    def trace(self) -> str | None:
+        """The message's traceparent."""
+        return self.message.trace
 
 
-class Submitted(Record):
+class Submitted(Record, kw_only=True):
     """`message.submitted`: one part is with an operator (or perhaps: its answer was lost)."""
 
     id: MessageId
@@ -77,7 +83,7 @@ class Submitted(Record):
     trace: Annotated[str | None, Meta(description="W3C traceparent, when sampled")] = None
 
 
-class Refused(Record):
+class Refused(Record, kw_only=True):
     """`message.refused`: the message will not be delivered, and why."""
 
     id: MessageId
@@ -89,7 +95,7 @@ class Refused(Record):
     trace: Annotated[str | None, Meta(description="W3C traceparent, when sampled")] = None
 
 
-class StatusChanged(Record):
+class StatusChanged(Record, kw_only=True):
     """`message.status`: what became of a message, once for each step that a client may be told of."""
 
     id: MessageId

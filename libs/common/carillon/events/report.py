@@ -10,7 +10,7 @@ ReportState = Literal["delivered", "undelivered", "expired", "deleted", "rejecte
 FINAL_STATES: frozenset[ReportState] = frozenset({"delivered", "undelivered", "expired", "deleted", "rejected"})
 
 
-class ReportReceived(Record):
+class ReportReceived(Record, kw_only=True):
     """`report.received`: an operator's word on one part. `unknown`, `enroute` and `accepted` are not final."""
 
     operator: OperatorName
@@ -25,7 +25,7 @@ class ReportReceived(Record):
     part: Annotated[int, Meta(ge=1, description="goes with message_id")] = 1
 
 
-class InboundReceived(Record):
+class InboundReceived(Record, kw_only=True):
     """`inbound.received`: a handset wrote to one of our numbers. One record a part; joining is the listener's."""
 
     id: Annotated[MessageId, Meta(description="id of this inbound part")]

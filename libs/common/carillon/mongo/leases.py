@@ -86,5 +86,14 @@ class Leases:
             {"_id": lease.name, "owner": self._owner, "token": lease.token}, {"$set": {"until": _LONG_AGO}}
         )
 
+    async def count(self, prefix: str) -> int:
+        """How many leases with this prefix are held, by anybody."""
+        return await self._collection.count_documents(
+            {
+                "_id": {"$gte": prefix, "$lt": prefix + "\uffff"},
+                "$expr": {"$gt": ["$until", "$$NOW"]},
+            }
+        )
+
     def _until(self) -> Document:
         return {"$add": ["$$NOW", round(self.ttl_s * 1000)]}

@@ -66,6 +66,10 @@ class MemoryBus:
         """Keep in order."""
         self.streams.setdefault(stream, []).extend(bodies)
 
+    async def declare(self, queue: Queue) -> None:
+        """Make a queue."""
+        self._queues.setdefault(queue.name, _Waiting(queue))
+
     async def subscribe(self, subscription: Subscription) -> None:
         """Begin to consume."""
         queue = subscription.queue

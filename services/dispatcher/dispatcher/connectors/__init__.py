@@ -1,0 +1,1 @@
+"""Ways to an operator, all of one shape (`port.Connector`): `smpp` and `http`."""

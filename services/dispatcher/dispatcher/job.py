@@ -1,0 +1,80 @@
+"""One message at one operator: its parts, what is still to be sent, and what has been answered."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from carillon.events.message import Accepted, Routed
+from carillon.sms.payloads import Payload
+from dispatcher.store import journal_key
+
+
+class Batch:
+    """The messages of one call of the queue's handler. `done` is set when each has come to its end here."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not size:
+            self.done.set_result(None)
+
+    def one_done(self) -> None:
+        """One message has come to its end here."""
+        self._left -= 1
+        if not self._left and not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        """The bus hands the batch over again; reservations keep it from being sent twice."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """`waiting`: places (from 1) still to be sent. `unanswered`: how many are out. `unsaid`: events not yet confirmed.
+
+    `gave_up`: the operator could not take a part; what is left is tried elsewhere, or here again if it `stays`.
+    """
+
+    routed: Routed
+    batch: Batch
+    redelivered: bool
+    payloads: tuple[Payload, ...] = ()
+    texts: tuple[str | None, ...] = ()
+    waiting: list[int] = field(default_factory=list)
+    done_places: list[int] = field(default_factory=list)
+    unanswered: int = 0
+    unsaid: int = 0
+    gave_up: bool = False
+    stays: bool = False
+    refused: bool = False
+    ended: bool = False
+
+    @property
+    def message(self) -> Accepted:
+        """The message itself."""
+        return self.routed.message
+
+    @property
+    def key(self) -> str:
+        """Its key in the journal."""
+        return journal_key(self.routed.message.id, self.routed.attempt)
+
+    def give_up(self, *, stays: bool) -> None:
+        """Send no more of it here."""
+        self.waiting.clear()
+        self.gave_up = True
+        self.stays = stays
+
+    def said(self, error: BaseException | None) -> None:
+        """An event of this job was confirmed, or could not be: then the whole batch is handled again."""
+        self.unsaid -= 1
+        if error is not None:
+            self.batch.fail(error)
+        self.end_if_complete()
+
+    def end_if_complete(self) -> None:
+        """Tell the batch, once, when nothing is left to send, to be answered or to be confirmed."""
+        if not (self.ended or self.waiting or self.unanswered or self.unsaid or self.gave_up):
+            self.ended = True
+            self.batch.one_done()

@@ -1,0 +1,227 @@
+"""The line to one operator: messages wait in two lanes, are reserved in the journal, and leave as the window allows.
+
+    handler --take--> waiting (urgent | bulk) --reserve--> ready parts --submit--> connector
+                                                                 answer --> settlement --> outbox --> batch done
+
+Only about a window's worth is reserved at a time, so a crash leaves few messages in doubt. Nothing here is a task or
+a future for each message: a job counts what it still waits for, and its batch counts its jobs.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+import structlog
+
+from carillon.bus import Delivery
+from carillon.events.base import LANES, Lane
+from carillon.events.message import Routed
+from carillon.runtime.clock import Clock
+from carillon.telemetry import metrics
+from dispatcher.connectors.port import Answer, Connector, OutgoingPart
+from dispatcher.domain.operators import Operator
+from dispatcher.domain.pace import Pace
+from dispatcher.domain.parts import parts_of
+from dispatcher.job import Batch, Job
+from dispatcher.settlement import Settlement
+from dispatcher.store import Journal
+
+log = structlog.get_logger(__name__)
+
+_MOST_RESERVED_AT_ONCE = 500
+_LOOK_AGAIN_S = 1.0
+
+
+class Line:
+    """A part. One for each operator, in each process that holds a bind to it."""
+
+    def __init__(
+        self, operator: Operator, connector: Connector, journal: Journal, settlement: Settlement, clock: Clock
+    ) -> None:
+        self.operator = operator
+        self._connector = connector
+        self._journal = journal
+        self._settlement = settlement
+        self._clock = clock
+        self._pace = Pace(operator.tps, clock.monotonic_s())
+        self._waiting: dict[Lane, deque[Job]] = {lane: deque() for lane in LANES}
+        self._later: list[Job] = []
+        self._ready: dict[Lane, deque[tuple[Job, int]]] = {lane: deque() for lane in LANES}
+        self._active: set[str] = set()
+        self._wake = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
+        self._closing = False
+        self._unanswered = 0
+        connector.on_room = self._wake.set
+
+    async def start(self) -> None:
+        """Begin to send, or begin again after `close`."""
+        self._closing = False
+        self._pump = asyncio.create_task(self._run(), name=f"line {self.operator.name}")
+
+    async def close(self) -> None:
+        """Send nothing more; what has not been reserved goes back to the operator's queue, for another process."""
+        self._closing = True
+        self._wake.set()
+        if self._pump is not None:
+            await asyncio.gather(self._pump, return_exceptions=True)
+        for job in [*self._later, *self._waiting["urgent"], *self._waiting["bulk"]]:
+            self._settlement.hand_back(job)
+        for job, _ in [*self._ready["urgent"], *self._ready["bulk"]]:
+            job.give_up(stays=True)
+            if not job.unanswered:
+                self._settlement.conclude(job)
+        self._later = []
+        for lane in LANES:
+            self._waiting[lane].clear()
+            self._ready[lane].clear()
+
+    def share(self, binds_held: int) -> None:
+        """This process holds so many of the operator's binds: its share of the rate goes with them."""
+        tps = self.operator.tps
+        self._pace.limit(tps * binds_held / self.operator.binds, self._clock.monotonic_s())
+
+    async def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Handler of the operator's queues: returns when each message has come to its end at this operator."""
+        batch = Batch(sum(len(delivery.records) for delivery in deliveries))
+        for delivery in deliveries:
+            for record in delivery.records:
+                assert isinstance(record, Routed)
+                job = Job(record, batch, delivery.redelivered)
+                if job.key in self._active:  # said twice on the bus, and the first is being sent right now
+                    batch.one_done()
+                elif self._closing:
+                    self._settlement.hand_back(job)
+                elif record.not_before is not None and record.not_before > self._clock.now_ms():
+                    self._later.append(job)
+                else:
+                    self._waiting[record.message.lane].append(job)
+        self._wake.set()
+        await batch.done
+
+    async def _run(self) -> None:
+        while not self._closing:
+            self._wake.clear()
+            self._due()
+            jobs = self._next_jobs()
+            if jobs:
+                try:
+                    await self._reserve(jobs)
+                except Exception as error:  # noqa: BLE001  the batch is handled again: its reservations decide
+                    log.warning("line.reserve_failed", operator=self.operator.name, error=repr(error))
+                    for job in jobs:
+                        self._active.discard(job.key)
+                        job.batch.fail(error)
+            self._send_ready()
+            if not (jobs and self._room() > 0):
+                await self._wait()
+
+    async def _wait(self) -> None:
+        pause_s = self._pace.wait_s(self._clock.monotonic_s())
+        if pause_s is None and self._later:
+            pause_s = _LOOK_AGAIN_S
+        if pause_s is None:
+            await self._wake.wait()
+            return
+        try:
+            await asyncio.wait_for(self._wake.wait(), min(pause_s, _LOOK_AGAIN_S))
+        except TimeoutError:
+            return
+
+    def _due(self) -> None:
+        """Messages that were to wait a little have waited."""
+        if not self._later:
+            return
+        now_ms = self._clock.now_ms()
+        for job in self._later:
+            if (job.routed.not_before or 0) <= now_ms:
+                self._waiting[job.message.lane].append(job)
+        self._later = [job for job in self._later if (job.routed.not_before or 0) > now_ms]
+
+    def _room(self) -> int:
+        ready = len(self._ready["urgent"]) + len(self._ready["bulk"])
+        return min(self._connector.room(), self._pace.allowance(self._clock.monotonic_s())) - ready
+
+    def _next_jobs(self) -> list[Job]:
+        """Jobs to reserve together: as many as the window has room for, once half of it is free (or nothing is out)."""
+        room = self._room()
+        if room <= 0 or (self._unanswered and 2 * room < self._connector.window() and not self._waiting["urgent"]):
+            return []
+        jobs: list[Job] = []
+        now_ms = self._clock.now_ms()
+        for lane in LANES:
+            waiting = self._waiting[lane]
+            while waiting and room > 0 and len(jobs) < _MOST_RESERVED_AT_ONCE:
+                job = waiting.popleft()
+                if job.message.expires_at is not None and job.message.expires_at <= now_ms:
+                    self._settlement.refuse(job, "expired", None)
+                    continue
+                if job.key in self._active:
+                    job.batch.one_done()
+                    continue
+                self._active.add(job.key)
+                jobs.append(job)
+                room -= job.message.parts
+        return jobs
+
+    async def _reserve(self, jobs: Sequence[Job]) -> None:
+        taken = await self._journal.reserve([job.key for job in jobs], self.operator.name)
+        for job in jobs:
+            if job.key in taken:
+                self._active.discard(job.key)
+                await self._settlement.met_again(job)
+                continue
+            job.payloads, job.texts = parts_of(job.message, self.operator.default_alphabet)
+            job.done_places = list(job.routed.parts_done)
+            places = [place for place in range(1, len(job.payloads) + 1) if place not in job.done_places]
+            job.waiting.extend(places)
+            ready = self._ready[job.message.lane]
+            ready.extend((job, place) for place in places)
+
+    def _send_ready(self) -> None:
+        now_s = self._clock.monotonic_s()
+        may_leave = min(self._connector.room(), self._pace.allowance(now_s))
+        sent = 0
+        for lane in LANES:
+            ready = self._ready[lane]
+            while ready and sent < may_leave:
+                job, place = ready.popleft()
+                if place not in job.waiting:  # refused or given up meanwhile, by the answer to another part
+                    continue
+                self._send(job, place)
+                sent += 1
+        if sent:
+            self._pace.spend(sent)
+
+    def _send(self, job: Job, place: int) -> None:
+        job.waiting.remove(place)
+        job.unanswered += 1
+        self._unanswered += 1
+        message = job.message
+        validity_s = self.operator.validity_s
+        if message.expires_at is not None:
+            validity_s = min(validity_s, max((message.expires_at - self._clock.now_ms()) // 1000, 1))
+        part = OutgoingPart(message, place, job.payloads[place - 1], job.texts[place - 1], validity_s)
+        left_s = self._clock.monotonic_s()
+
+        def on_answer(answer: Answer) -> None:
+            self._unanswered -= 1
+            job.unanswered -= 1
+            metrics.record_submit(self.operator.name, answer.kind, self._clock.monotonic_s() - left_s)
+            self._on_answer(job, place, answer)
+
+        self._connector.submit(part, on_answer)
+
+    def _on_answer(self, job: Job, place: int, answer: Answer) -> None:
+        if answer.kind == "taken":
+            self._pace.accepted()
+        if answer.kind == "throttled" and not self._closing:
+            self._pace.throttled(self._clock.monotonic_s())
+            job.waiting.append(place)
+            self._ready[job.message.lane].appendleft((job, place))
+        else:
+            self._settlement.answered(job, place, answer)
+        if not job.waiting and not job.unanswered:
+            self._active.discard(job.key)
+            self._settlement.conclude(job)
+        self._wake.set()
