@@ -91,7 +91,7 @@ async def test_consumer_recovers_when_the_broker_cancels_it(bus: RabbitBus, vhos
     connection = await aio_pika.connect(vhost_url)
     async with connection:
         await (await connection.channel()).queue_delete(QUEUE.name)
-    await eventually(lambda: bus.problems())
+    await eventually(bus.problems)
     await eventually(lambda: not bus.problems())
     await bus.publish(MESSAGE_ACCEPTED, [an_accepted()], lane="bulk")
     await eventually(lambda: len(kept.records) == 1)
@@ -112,7 +112,7 @@ async def test_everything_recovers_when_the_broker_closes_the_connection(
     first, second = an_accepted(), an_accepted()
     await bus.publish(MESSAGE_ACCEPTED, [first], lane="bulk")
     await close_connections()
-    await eventually(lambda: bus.problems())
+    await eventually(bus.problems)
     publishing = asyncio.create_task(bus.publish(MESSAGE_ACCEPTED, [second], lane="bulk"))
     slow.set()
     await asyncio.wait_for(publishing, 20)

@@ -1,4 +1,4 @@
-"""What a service sees of the bus. `RabbitBus` is the real one; `carillon.testing.bus.MemoryBus` keeps the same contract."""
+"""What a service sees of the bus. `RabbitBus` is the real one, `carillon.testing.bus.MemoryBus` keeps its contract."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,8 +40,9 @@ class Subscription:
 
     The handler gets deliveries of up to `max_batch` records together (at least one delivery), after waiting at most
     `max_wait_s` for more. What it was given is acknowledged when it returns. `concurrency` batches are under way at
-    once; `span` names the span that each traced message gets; `prefetch` counts deliveries that the broker hands over unacknowledged. `on_attach` is run, in the
-    background, each time that consuming begins, also after a reconnection.
+    once; `prefetch` counts deliveries that the broker hands over unacknowledged. `span` names the span that each
+    traced message gets. `on_attach` is run, in the background, each time that consuming begins, also after a
+    reconnection.
     """
 
     queue: Queue

@@ -20,6 +20,4 @@ class Subscribed:
 
     async def stop(self) -> None:
         """Let the handlers under way finish, and take nothing new."""
-        await asyncio.gather(
-            *(self._bus.unsubscribe(subscription.queue.name) for subscription in self._subscriptions)
-        )
+        await asyncio.gather(*(self._bus.unsubscribe(subscription.queue.name) for subscription in self._subscriptions))

@@ -27,6 +27,7 @@ class Event:
         return ".".join(part for part in (self.name, place, lane) if part)
 
 
+_NOW = 1_795_000_002_000
 _ACCEPTED = Accepted(
     id=247_712_361_308_164_096, account="acc_demo", number="33612345678", sender="Carillon", lane="bulk",
     encoding="gsm", parts=1, text="Hello", accepted_at=1_795_000_000_000, door="demo",
@@ -43,7 +44,7 @@ MESSAGE_ROUTED = Event(
 )
 MESSAGE_SUBMITTED = Event(
     "message.submitted.v1", Submitted, ("dispatcher",), ("receipt",), True,
-    Submitted(id=_ACCEPTED.id, account="acc_demo", operator="north", ref="north-1", number="33612345678", at=1_795_000_000_010),
+    Submitted(id=_ACCEPTED.id, account="acc_demo", operator="north", ref="north-1", number=_ACCEPTED.number, at=_NOW),
 )  # fmt: skip
 MESSAGE_REFUSED = Event(
     "message.refused.v1", Refused, ("dispatcher",), ("receipt",), True,
@@ -58,7 +59,7 @@ MESSAGE_STATUS = Event(
 )  # fmt: skip
 REPORT_RECEIVED = Event(
     "report.received.v1", ReportReceived, ("dispatcher",), ("receipt",), True,
-    ReportReceived(operator="north", ref="north-1", state="delivered", raw_error="000", number="33612345678", at=1_795_000_002_000),
+    ReportReceived(operator="north", ref="north-1", state="delivered", number=_ACCEPTED.number, at=_NOW),
 )  # fmt: skip
 INBOUND_RECEIVED = Event(
     "inbound.received.v1", InboundReceived, ("dispatcher",), ("receipt",), False,
@@ -67,7 +68,7 @@ INBOUND_RECEIVED = Event(
 ACCOUNT_CHANGED = Event(
     "account.changed.v1", AccountChanged, ("accounts",), ("ingest", "dispatcher", "receipt"), False,
     AccountChanged(
-        id="acc_demo", version=1, name="Demo", doors=[Door(name="demo", login="demo", password_hash="$argon2id$v=19$...")],
+        id="acc_demo", version=1, name="Demo", doors=[Door(name="demo", addresses=["192.0.2.0/24"])],
         api_keys=[ApiKey(id="key_1", hash="00" * 32, scopes=["messages"])], callback=Callback(url="https://example.com/sms"),
     ),
 )  # fmt: skip

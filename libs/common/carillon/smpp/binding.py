@@ -70,16 +70,12 @@ def decode_bind(command_id: int, body: bytes) -> BindRequest:
         address_range = reader.text(_ADDRESS_RANGE)
     except PduError:
         address_range = ""
-    return BindRequest(
-        system_id, password, BIND_MODES[command_id], system_type, version, ton, npi, address_range
-    )
+    return BindRequest(system_id, password, BIND_MODES[command_id], system_type, version, ton, npi, address_range)
 
 
 def encode_bind_answer(system_id: str) -> bytes:
     """Write the body of a bind's response (4.1.2), with our version as sc_interface_version."""
-    return c_octets(system_id, _SYSTEM_ID) + encode_tlvs(
-        {Tag.SC_INTERFACE_VERSION: bytes([INTERFACE_VERSION])}
-    )
+    return c_octets(system_id, _SYSTEM_ID) + encode_tlvs({Tag.SC_INTERFACE_VERSION: bytes([INTERFACE_VERSION])})
 
 
 def encode_outbind(outbind: Outbind) -> bytes:

@@ -122,9 +122,7 @@ class Bind(Session):
             raise PduError(Status.X_T_APPN, "too many unacknowledged reports")
         message = decode_short_message(body) if command_id == _DELIVER else decode_data_sm(body)
         if message.bad_tlv:
-            log.warning(
-                "malformed optional parameters in 0x%08x of %s: mandatory part kept", command_id, self
-            )
+            log.warning("malformed optional parameters in 0x%08x of %s: mandatory part kept", command_id, self)
         self._owed[sequence] = command_id
         self._deliver(self, sequence, message)
 

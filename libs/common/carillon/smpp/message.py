@@ -17,9 +17,7 @@ _REPORT_TYPES = (int(EsmClass.RECEIPT), int(EsmClass.INTERMEDIATE))
 
 # service_type, ton npi, source, ton npi, destination, esm_class protocol_id priority, schedule, validity,
 # registered_delivery replace data_coding default_msg_id sm_length: one match is faster than twelve slices.
-_mandatory = re.compile(
-    rb"([^\0]*)\0(..)([^\0]*)\0(..)([^\0]*)\0(...)([^\0]*)\0([^\0]*)\0(.....)", re.DOTALL
-).match
+_mandatory = re.compile(rb"([^\0]*)\0(..)([^\0]*)\0(..)([^\0]*)\0(...)([^\0]*)\0([^\0]*)\0(.....)", re.DOTALL).match
 
 
 class ShortMessage(Struct, gc=False):

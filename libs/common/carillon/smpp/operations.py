@@ -141,9 +141,7 @@ def decode_submit_multi_answer(body: bytes) -> tuple[str, list[tuple[Address, in
 
 def encode_query(query: Query) -> bytes:
     """Write a query_sm's body."""
-    return c_octets(query.message_id, _MESSAGE_ID, Status.INVMSGID) + _write_address(
-        query.source, Status.INVSRCADR
-    )
+    return c_octets(query.message_id, _MESSAGE_ID, Status.INVMSGID) + _write_address(query.source, Status.INVSRCADR)
 
 
 def decode_query(body: bytes) -> Query:
@@ -164,9 +162,7 @@ def encode_query_answer(answer: QueryAnswer) -> bytes:
 def decode_query_answer(body: bytes) -> QueryAnswer:
     """Read the body of a query_sm_resp."""
     reader = Reader(body)
-    return QueryAnswer(
-        reader.text(_MESSAGE_ID, Status.INVMSGID), reader.text(_TIME), reader.octet(), reader.octet()
-    )
+    return QueryAnswer(reader.text(_MESSAGE_ID, Status.INVMSGID), reader.text(_TIME), reader.octet(), reader.octet())
 
 
 def encode_cancel(cancel: Cancel) -> bytes:
@@ -212,6 +208,4 @@ def decode_replace(body: bytes) -> Replace:
     schedule = reader.text(_TIME, Status.INVSCHED)
     validity = reader.text(_TIME, Status.INVEXPIRY)
     registered_delivery, default_msg_id, length = reader.data(3)
-    return Replace(
-        message_id, source, reader.data(length), schedule, validity, registered_delivery, default_msg_id
-    )
+    return Replace(message_id, source, reader.data(length), schedule, validity, registered_delivery, default_msg_id)

@@ -163,9 +163,7 @@ class Session(Link):
             on_outcome = self._control.take(sequence, command_id, _NACK)
             if on_outcome is None:
                 self.late_answers += 1
-                log.info(
-                    "0x%08x %d %s of %s answers nothing", command_id, sequence, status_name(status), self
-                )
+                log.info("0x%08x %d %s of %s answers nothing", command_id, sequence, status_name(status), self)
                 return
         on_outcome(Outcome("answered", status, body))
 

@@ -55,12 +55,13 @@ async def test_an_error_reaches_its_batch_and_no_other() -> None:
 async def test_memory_is_bounded() -> None:
     store = Store()
     store.gate.clear()
-    committer = Committer(store.commit, max_batch=10, max_waiting=5)
+    committer = Committer(store.commit, max_batch=10, max_waiting=2)
     tasks = [asyncio.create_task(committer.add(number)) for number in range(3)]
     await asyncio.sleep(0.01)
+    committer.add_then(3, lambda _: None)
+    committer.add_then(4, lambda _: None)
     with pytest.raises(OverloadedError):
-        for number in range(10):
-            committer.add_then(number, lambda _: None)
+        committer.add_then(5, lambda _: None)
     store.gate.set()
     await committer.drain()
     await asyncio.gather(*tasks)
