@@ -1,1 +1,4 @@
-"""."""
+"""Logs, traces and metrics.
+
+`start.start_telemetry` once a process, then `traces.span` and `metrics.record_*`.
+"""

@@ -1,0 +1,123 @@
+"""One pipeline for our lines and the libraries'."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from carillon.telemetry import names
+from carillon.telemetry.logs import request_id
+from carillon.telemetry.start import Telemetry, start_telemetry
+from carillon.telemetry.traces import span
+from carillon.testing.spans import collect_spans
+
+
+@pytest.fixture
+def telemetry(capsys: pytest.CaptureFixture[str]) -> Iterator[Telemetry]:
+    running = start_telemetry("ingest", log_level="info")
+    yield running
+    running.stop()
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_our_line_is_json_with_service_level_and_time(
+    telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    structlog.get_logger().info("message.accepted", id=247_712_361_308_164_096, number="33612345678", parts=2)
+    (line,) = lines(capsys)
+    assert str(line.pop("timestamp")).endswith("Z")
+    assert line == {
+        "level": "info",
+        "service": "ingest",
+        "event": "message.accepted",
+        "id": 247_712_361_308_164_096,
+        "number": "***",
+        "parts": 2,
+    }
+
+
+def test_a_library_line_goes_the_same_way(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger("uvicorn.error").warning("no answer from %s", "33612345678")
+    (line,) = lines(capsys)
+    assert (line["event"], line["logger"], line["level"], line["service"]) == (
+        "no answer from ***",
+        "uvicorn.error",
+        "warning",
+        "ingest",
+    )
+
+
+def test_lines_below_the_level_are_not_written(
+    telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    structlog.get_logger().debug("quiet")
+    logging.getLogger("some.library").debug("quiet")
+    logging.getLogger("aiormq.connection").info("connected")
+    assert lines(capsys) == []
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_traceback_is_one_masked_line(
+    ours: bool, telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        raise ValueError("cannot reach 33612345678")
+    except ValueError:
+        if ours:
+            structlog.get_logger().exception("broken")
+        else:
+            logging.getLogger("x").exception("broken")
+    (line,) = lines(capsys)
+    assert line["level"] == "error"
+    assert "ValueError: cannot reach ***" in str(line["exception"])
+
+
+def test_a_bad_library_line_harms_nobody(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger("x").warning("%d", "not a number")
+    structlog.get_logger().info("next")
+    assert lines(capsys)[-1]["event"] == "next"
+
+
+def test_lines_carry_the_request_and_the_trace(
+    telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = request_id.set("req-1")
+    with collect_spans(), span(names.HTTP_REQUEST, root=True) as here:
+        context = here.get_span_context()
+        structlog.get_logger().info("inside")
+        logging.getLogger("x").info("inside too")
+    request_id.reset(token)
+    structlog.get_logger().info("outside")
+    inside, library, outside = lines(capsys)
+    for line in (inside, library):
+        assert line["trace_id"] == f"{context.trace_id:032x}"
+        assert line["span_id"] == f"{context.span_id:016x}"
+        assert line["request_id"] == "req-1"
+    assert "trace_id" not in outside
+    assert "request_id" not in outside
+
+
+def test_the_console_form_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry = start_telemetry("carillon", log_format="console")
+    structlog.get_logger().info("up", password="hunter2", port=8080)
+    telemetry.stop()
+    out = capsys.readouterr().out
+    assert "up" in out
+    assert "8080" in out
+    assert "hunter2" not in out
+
+
+def test_telemetry_is_started_once_and_can_start_again(capsys: pytest.CaptureFixture[str]) -> None:
+    before = logging.getLogger().handlers
+    first = start_telemetry("a")
+    with pytest.raises(RuntimeError, match="once a process"):
+        start_telemetry("b")
+    first.stop()
+    first.stop()
+    assert logging.getLogger().handlers == before
+    start_telemetry("b").stop()
