@@ -7,6 +7,7 @@ import typer
 
 from carillon_cli import run as runner
 from carillon_cli import up as platform
+from carillon_cli.api import ApiError
 from carillon_cli.servers import ServerError, default_home, mongod, prepare, rabbitmq
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid
@@ -23,8 +24,8 @@ def _say(line: str) -> None:
     typer.echo(f"- {line}")
 
 
-def _fail(error: ServerError) -> typer.Exit:
-    typer.secho(str(error), fg=typer.colors.RED, err=True)
+def _fail(error: BaseException) -> typer.Exit:
+    typer.secho(str(error) or "interrupted", fg=typer.colors.RED, err=True)
     return typer.Exit(1)
 
 
@@ -36,14 +37,13 @@ def up(
 ) -> None:
     """Start RabbitMQ, mongod, all services and a demo account."""
     home = _home()
+    was_up = platform.is_up(home)
     try:
         running = platform.bring_up(home, port, processes, _say)
-    except ServerError as error:
-        platform.bring_down(home, _say)
+    except (ServerError, ApiError, KeyboardInterrupt) as error:
+        if not was_up:
+            platform.bring_down(home, _say)
         raise _fail(error) from error
-    except KeyboardInterrupt:
-        platform.bring_down(home, _say)
-        raise typer.Exit(130) from None
     typer.echo(platform.welcome(home, running))
     if detach:
         return

@@ -10,7 +10,6 @@ from carillon_cli.servers.ports import choose_ports, is_free
 
 # In starting order: who keeps the accounts first, who lets messages in last. They stop in the reverse order.
 SERVICES = ("accounts", "simulator", "receipt", "dispatcher", "ingest")
-FRONT = "ingest"  # with one process per service, this one listens on the front port and passes on the rest
 
 DEFAULT_PORTS = {
     "accounts": 8081,
@@ -31,15 +30,18 @@ def load(name: str) -> Service:
     return service
 
 
-def service_ports(home: Home) -> dict[str, int]:
+def free_ports(home: Home) -> dict[str, int]:
     """Each service's port: last time's, else the usual one, else a private one; all are free now."""
-    remembered = home.recall("services")
-    ports = {**DEFAULT_PORTS, **remembered}
+    ports = running_ports(home)
     taken = [name for name, port in ports.items() if not is_free(port)]
-    if taken:
-        ports.update(choose_ports(home.path, taken, FIRST_PORT))
+    ports.update(choose_ports(home.path, taken, FIRST_PORT))
     home.remember("services", ports)
     return ports
+
+
+def running_ports(home: Home) -> dict[str, int]:
+    """Each service's port as it was chosen last."""
+    return {**DEFAULT_PORTS, **home.recall("services")}
 
 
 def port_environment(ports: Mapping[str, int]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ from carillon_cli.api import AdminApi, is_ready, problems_of
 from carillon_cli.servers import Home, ServerError, Servers, start_servers, stop_servers
 from carillon_cli.servers.ports import is_free
 from carillon_cli.servers.processes import running_pid, start_detached, stop_by_pid_file
-from carillon_cli.services import SERVICES, port_environment, service_ports
+from carillon_cli.services import SERVICES, free_ports, port_environment, running_ports
 
 TOGETHER = "carillon"  # the one process that runs all services
 READY_TIMEOUT_S = 60.0
@@ -36,24 +36,26 @@ class Running:
 
 
 def bring_up(home: Home, port: int, apart: bool, say: Say) -> Running:
-    """Start servers and services, wait until they are ready, and make the demo account; ServerError says what to do."""
+    """Start what does not run yet, wait until all is ready, make the demo account; ServerError says what to do.
+
+    What runs already keeps its port and its way (together or apart); a process that died is started again.
+    """
     home.make()
+    facts = home.recall("platform")
     names = SERVICES if apart else (TOGETHER,)
-    fresh = not is_up(home)
-    if fresh and not is_free(port):
+    again = is_up(home)
+    if again:
+        port, names = facts["port"], tuple(facts["names"])
+    elif not is_free(port):
         raise ServerError(f"port {port} is taken by another program: choose one with CARILLON_PORT=8090")
-    servers = start_servers(home, say)
-    if fresh:
-        env = environment(home, servers, port)
-        for name in names:
-            _start(home, name, env, say)
-    else:
-        facts = home.recall("platform")
-        port, names = facts["port"], facts["names"]
-        say("services are already running")
-    url = f"http://127.0.0.1:{port}"
-    token = admin_token(home)
+    token = os.environ.get("CARILLON_ADMIN_TOKEN") or facts.get("admin_token") or secrets.token_urlsafe(24)
     home.remember("platform", {"admin_token": token, "port": port, "names": list(names)})
+    servers = start_servers(home, say)
+    ports = running_ports(home) if again else free_ports(home)
+    env = {**os.environ, **environment(home, servers, token, port, ports)}
+    for name in names:
+        _start(home, name, env, say)
+    url = f"http://127.0.0.1:{port}"
     _wait_ready(home, names, url)
     account = demo.ensure_demo(AdminApi(url, token), home, f"{url}/simulator/callbacks")
     running = Running(url, f"{url}/simulator", names, account)
@@ -61,9 +63,10 @@ def bring_up(home: Home, port: int, apart: bool, say: Say) -> Running:
     return running
 
 
-def environment(home: Home, servers: Servers, port: int) -> dict[str, str]:
-    """What services read: this process' own environment, with the addresses and secrets that belong to the home."""
-    ports = service_ports(home)
+def environment(
+    home: Home, servers: Servers, token: str, port: int, ports: Mapping[str, int]
+) -> dict[str, str]:
+    """What services read of the addresses and secrets that belong to this home."""
     simulator_password = home.recall("simulator").get("password") or secrets.token_urlsafe(6)
     home.remember("simulator", {"password": simulator_password})
     ours = {
@@ -71,7 +74,7 @@ def environment(home: Home, servers: Servers, port: int) -> dict[str, str]:
         "CARILLON_PORT": str(port),
         "CARILLON_AMQP_URL": servers.amqp_url,
         "CARILLON_MONGO_URL": servers.mongo_url,
-        "CARILLON_ADMIN_TOKEN": admin_token(home),
+        "CARILLON_ADMIN_TOKEN": token,
         "CARILLON_SIMULATOR_HTTP_PORT": str(ports["simulator"]),
         "CARILLON_SIMULATOR_PASSWORD": simulator_password,
         # the demo account's receipts go to the simulator's page, on this machine
@@ -80,13 +83,7 @@ def environment(home: Home, servers: Servers, port: int) -> dict[str, str]:
     if "CARILLON_OPERATORS_FILE" not in os.environ:
         file = operators.write_operators_file(home, ports["simulator-smpp"], simulator_password)
         ours["CARILLON_OPERATORS_FILE"] = str(file)
-    return {**os.environ, **ours}
-
-
-def admin_token(home: Home) -> str:
-    """The platform's token: the environment's, else one made for this home."""
-    given = os.environ.get("CARILLON_ADMIN_TOKEN")
-    return given or home.recall("platform").get("admin_token") or secrets.token_urlsafe(24)
+    return ours
 
 
 def is_up(home: Home) -> bool:
@@ -95,6 +92,9 @@ def is_up(home: Home) -> bool:
 
 
 def _start(home: Home, name: str, env: dict[str, str], say: Say) -> None:
+    if running_pid(home.pid_file(name)):
+        say("the services already run" if name == TOGETHER else f"{name} already runs")
+        return
     say("starting the services" if name == TOGETHER else f"starting {name}")
     words = [] if name == TOGETHER else [name]
     start_detached(home, name, [sys.executable, "-m", "carillon_cli", "run", *words], env)
