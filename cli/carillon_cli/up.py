@@ -63,9 +63,7 @@ def bring_up(home: Home, port: int, apart: bool, say: Say) -> Running:
     return running
 
 
-def environment(
-    home: Home, servers: Servers, token: str, port: int, ports: Mapping[str, int]
-) -> dict[str, str]:
+def environment(home: Home, servers: Servers, token: str, port: int, ports: Mapping[str, int]) -> dict[str, str]:
     """What services read of the addresses and secrets that belong to this home."""
     simulator_password = home.recall("simulator").get("password") or secrets.token_urlsafe(6)
     home.remember("simulator", {"password": simulator_password})
@@ -175,5 +173,3 @@ Carillon is up.
   all addresses      {home.path}/demo.env   (source it in a shell)
   logs               {home.logs}
 """
-
-

@@ -100,5 +100,3 @@ class NewCallback(_Body):
 
     url: Url
     form: CallbackForm = "query"
-
-

@@ -44,9 +44,7 @@ def test_fields_change_and_the_rest_stays() -> None:
 
 
 def test_a_sender_is_checked_with_its_type_and_kept_without_a_plus() -> None:
-    after = changes.with_fields(
-        _account(), {"default_sender": "+33612345678", "default_sender_type": "international"}
-    )
+    after = changes.with_fields(_account(), {"default_sender": "+33612345678", "default_sender_type": "international"})
     assert after.default_sender == "33612345678"
 
 

@@ -16,7 +16,9 @@ def test_a_door_name_is_kept_in_lower_case(written: str, kept: str) -> None:
     assert rules.door_name(written) == kept
 
 
-@pytest.mark.parametrize("written", ["", "ab", "a" * 33, "a_b", "a b", "caf\u00e9", "abc\n", "\u0661\u0662\u0663", "\u212Aelvin"])
+@pytest.mark.parametrize(
+    "written", ["", "ab", "a" * 33, "a_b", "a b", "caf\u00e9", "abc\n", "\u0661\u0662\u0663", "\u212aelvin"]
+)
 def test_a_door_name_must_fit_in_the_url(written: str) -> None:
     with pytest.raises(ValueError, match="3 to 32"):
         rules.door_name(written)

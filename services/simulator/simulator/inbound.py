@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 
+from carillon.smpp import EsmClass, Npi, ShortMessage, Ton
 from carillon.sms.payloads import payloads
 from carillon.sms.segments import segment
-from carillon.smpp import EsmClass, Npi, ShortMessage, Ton
 from simulator.operator import Operator
 from simulator.outbox import Inbound, Outbox
 

@@ -26,9 +26,7 @@ class Wheel(Generic[T]):
             waiting.append(item)
             return
         self._ticks[tick] = [item]
-        self._timers[tick] = (
-            loop.call_at(tick * TICK_S, self._turn, tick) if tick else loop.call_soon(self._turn, tick)
-        )
+        self._timers[tick] = loop.call_at(tick * TICK_S, self._turn, tick) if tick else loop.call_soon(self._turn, tick)
 
     def flush(self) -> None:
         """Let everything happen now."""

@@ -99,7 +99,10 @@ class AccountCopy:
             batch = list(self._unsaved.values())[:MAX_RECORDS]
             await write_all(
                 self._collection,
-                [replace_if_newer(record.id, record.version, {"account": msgspec.to_builtins(record)}) for record in batch],
+                [
+                    replace_if_newer(record.id, record.version, {"account": msgspec.to_builtins(record)})
+                    for record in batch
+                ],
             )
             for record in batch:
                 if self._unsaved.get(record.id) is record:

@@ -60,7 +60,9 @@ RULES: Final = (
     Rule("0001", "undelivered: the subscriber is absent", outcome=ABSENT),
     Rule("0002", "expired", outcome=EXPIRED),
     Rule("0003", "accepted, on the handset, and never a report", reports=0),
-    Rule("0004", "throttled (0x58) for the first three tries, then delivered", refusal=Status.THROTTLED, refused_tries=3),
+    Rule(
+        "0004", "throttled (0x58) for the first three tries, then delivered", refusal=Status.THROTTLED, refused_tries=3
+    ),
     Rule("0005", f"delivered, reported {LATE_S:.0f} s late", extra_delay_s=LATE_S),
     Rule("0006", "refused for good: invalid destination (0x0B)", refusal=Status.INVDSTADR),
     Rule("0007", "delivered, reported twice", reports=2),
