@@ -59,13 +59,11 @@ def bring_up(home: Home, port: int, apart: bool, say: Say) -> Running:
     _wait_ready(home, names, url)
     account = demo.ensure_demo(AdminApi(url, token), home, f"{url}/simulator/callbacks")
     running = Running(url, f"{url}/simulator", names, account)
-    demo.write_env(home, _demo_env(running, servers, token))
+    demo.write_env(home, demo_values(running, servers, token))
     return running
 
 
-def environment(
-    home: Home, servers: Servers, token: str, port: int, ports: Mapping[str, int]
-) -> dict[str, str]:
+def environment(home: Home, servers: Servers, token: str, port: int, ports: Mapping[str, int]) -> dict[str, str]:
     """What services read of the addresses and secrets that belong to this home."""
     simulator_password = home.recall("simulator").get("password") or secrets.token_urlsafe(6)
     home.remember("simulator", {"password": simulator_password})
@@ -126,13 +124,16 @@ def log_end(home: Home, name: str) -> str:
 def watch(home: Home, names: Sequence[str]) -> str | None:
     """Wait for Ctrl-C or SIGTERM (None) or for a process to die (its name)."""
     asked = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.set())
-    while not asked.wait(WATCH_S):
-        died = first_died(home, names)
-        if died:
-            return died
-    return None
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not asked.wait(WATCH_S):
+            died = first_died(home, names)
+            if died:
+                return died
+        return None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def bring_down(home: Home, say: Say) -> None:
@@ -144,7 +145,8 @@ def bring_down(home: Home, say: Say) -> None:
     stop_servers(home, say)
 
 
-def _demo_env(running: Running, servers: Servers, token: str) -> dict[str, str]:
+def demo_values(running: Running, servers: Servers, token: str) -> dict[str, str]:
+    """What demo.env holds."""
     return {
         "CARILLON_URL": running.url,
         "CARILLON_DOOR": running.demo.door,
@@ -175,5 +177,3 @@ Carillon is up.
   all addresses      {home.path}/demo.env   (source it in a shell)
   logs               {home.logs}
 """
-
-
