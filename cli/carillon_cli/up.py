@@ -15,7 +15,7 @@ from carillon_cli.api import AdminApi, is_ready, problems_of
 from carillon_cli.servers import Home, ServerError, Servers, start_servers, stop_servers
 from carillon_cli.servers.ports import is_free
 from carillon_cli.servers.processes import running_pid, start_detached, stop_by_pid_file
-from carillon_cli.services import SERVICES, free_ports, port_environment, running_ports
+from carillon_cli.services import FRONT, SERVICES, free_ports, port_environment, running_ports
 
 TOGETHER = "carillon"  # the one process that runs all services
 READY_TIMEOUT_S = 60.0
@@ -95,6 +95,8 @@ def _start(home: Home, name: str, env: dict[str, str], say: Say) -> None:
         return
     say("starting the services" if name == TOGETHER else f"starting {name}")
     words = [] if name == TOGETHER else [name]
+    if name == FRONT:
+        words.append("--front")
     start_detached(home, name, [sys.executable, "-m", "carillon_cli", "run", *words], env)
 
 
