@@ -57,8 +57,10 @@ def bring_up(home: Home, port: int, apart: bool, say: Say) -> Running:
         _start(home, name, env, say)
     url = f"http://127.0.0.1:{port}"
     _wait_ready(home, names, url)
-    account = demo.ensure_demo(AdminApi(url, token), home, f"{url}/simulator/callbacks")
-    running = Running(url, f"{url}/simulator", names, account)
+    apart = len(names) > 1
+    simulator_url = f"http://127.0.0.1:{ports['simulator']}/simulator" if apart else f"{url}/simulator"
+    account = demo.ensure_demo(AdminApi(url, token), home, f"{simulator_url}/callbacks")
+    running = Running(url, simulator_url, names, account)
     demo.write_env(home, demo_values(running, servers, token))
     return running
 
@@ -73,7 +75,6 @@ def environment(home: Home, servers: Servers, token: str, port: int, ports: Mapp
         "CARILLON_AMQP_URL": servers.amqp_url,
         "CARILLON_MONGO_URL": servers.mongo_url,
         "CARILLON_ADMIN_TOKEN": token,
-        "CARILLON_SIMULATOR_HTTP_PORT": str(ports["simulator"]),
         "CARILLON_SIMULATOR_PASSWORD": simulator_password,
         # the demo account's receipts go to the simulator's page, on this machine
         "CARILLON_CALLBACK_ALLOW_PRIVATE": "true",
@@ -173,8 +174,7 @@ def welcome(home: Home, running: Running) -> str:
 Carillon is up.
 
   send an SMS        curl '{push}'
-  the handsets       {running.simulator_url}
-  its receipts       {running.simulator_url}/callbacks
+  see it arrive      {running.simulator_url}/   (handsets, and the receipts that the demo account gets)
   the JSON API       {running.url}/v1/messages   (Authorization: Bearer {account.api_key})
   all addresses      {home.path}/demo.env   (source it in a shell)
   logs               {home.logs}
