@@ -10,7 +10,7 @@ from simulator.domain.faults import Faults
 from simulator.intake import Intake
 from simulator.outbox import Outbox
 from simulator.reporting import Reporting
-from simulator.settings import SimulatorSettings
+from simulator.settings import Settings
 
 _STOP_S = 2.0
 
@@ -18,7 +18,7 @@ _STOP_S = 2.0
 class Operator:
     """A part of the process: an SMPP server on its port, and everything behind it."""
 
-    def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         self.alphabet = settings.simulator_alphabet
         self._password = settings.simulator_password.get_secret_value().encode()
         self._first_faults = Faults(
