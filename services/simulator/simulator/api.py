@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query
+from carillon.http.problem import Problem
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from carillon.smpp import PduError, status_name
+from carillon.smpp import status_name
 from carillon.sms.segments import ContentInvalid
 from simulator.domain.callback_log import CallbackLog
 from simulator.domain.faults import Faults
@@ -85,11 +86,11 @@ def _traffic(router: APIRouter, operator: Operator, desk: InboundDesk) -> None:
         try:
             statuses = await desk.send(request.sender, request.to, request.text, request.system_id)
         except NobodyBoundError:
-            raise HTTPException(503, "no client that can receive is bound") from None
+            raise Problem(503, "not_bound", "No client that can receive is bound.") from None
         except TimeoutError:
-            raise HTTPException(504, "the client has not acknowledged; the message is kept and sent again") from None
-        except (ContentInvalid, PduError) as error:
-            raise HTTPException(422, str(error)) from None
+            raise Problem(504, "not_acknowledged", "The message is kept, and sent again after the next bind.") from None
+        except ContentInvalid as error:
+            raise Problem(422, error.code, str(error)) from None
         return InboundAnswer(
             parts=len(statuses),
             acknowledged=not any(statuses),

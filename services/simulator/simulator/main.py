@@ -1,6 +1,6 @@
 """Puts the simulator together."""
 
-from fastapi import FastAPI
+from carillon.http.app import create_app
 
 from carillon.runtime.clock import Clock, SystemClock
 from carillon.runtime.lifecycle import Service
@@ -21,7 +21,5 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     desk = InboundDesk(operator)
     view = View(operator, clock)
     log = CallbackLog(settings.simulator_kept_callbacks)
-    app = FastAPI(title="Carillon simulator")
-    app.include_router(routes(operator, desk, view, log))
-    app.include_router(page_routes(desk, view, log))
+    app = create_app("Carillon simulator", routers=[routes(operator, desk, view, log), page_routes(desk, view, log)])
     return Service("simulator", CallbackSink(app, log, clock), settings.simulator_port, [operator])
