@@ -21,5 +21,9 @@ def build(settings: Settings, clock: Clock | None = None) -> Service:
     desk = InboundDesk(operator)
     view = View(operator, clock)
     log = CallbackLog(settings.simulator_kept_callbacks)
-    app = create_app("Carillon simulator", routers=[routes(operator, desk, view, log), page_routes(desk, view, log)])
-    return Service("simulator", CallbackSink(app, log, clock), settings.simulator_port, [operator])
+    app = create_app(
+        "Carillon simulator",
+        routers=[routes(operator, desk, view, log), page_routes(desk, view, log)],
+        health=operator.problems,
+    )
+    return Service("simulator", CallbackSink(app, log, clock), settings.simulator_port, [operator], operator.problems)

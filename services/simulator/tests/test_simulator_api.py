@@ -166,6 +166,7 @@ async def test_page_shows_handsets_rules_and_callbacks(http: httpx.AsyncClient, 
     assert "<script" not in page
     assert "http://" not in page
     assert (await http.get("/simulator")).status_code == 307
+    assert (await http.get("/readyz")).status_code == 200
 
 
 async def test_page_of_a_handset_writes_back(http: httpx.AsyncClient, bound: Connect) -> None:

@@ -1,6 +1,7 @@
 """What the handset shows is what was written, however it came."""
 
 from collections.abc import Iterable
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +46,7 @@ def shown(oldest_first: list[Received], now_ms: int = NOW_MS + 10_000) -> list[S
 
 
 @given(st.text(max_size=700), st.booleans(), st.randoms())
-def test_a_text_is_shown_as_it_was_written(text: str, wide: bool, random: "st.Random") -> None:
+def test_a_text_is_shown_as_it_was_written(text: str, wide: bool, random: Random) -> None:
     segments = segment(text, wide_ref=wide)
     received = parts(payloads(segments, 77))
     random.shuffle(received)
@@ -108,6 +109,11 @@ def test_other_senders_are_other_messages() -> None:
 def test_latin1() -> None:
     [message] = shown([part("déjà".encode("latin-1"), 3)])
     assert (message.text, message.encoding) == ("déjà", "latin1")
+
+
+def test_gsm_that_calls_itself_ascii() -> None:
+    received = [part(b"h\x05llo \x1be", 1), part(b"[plain]", 1, at=-1)]
+    assert [(one.text, one.encoding) for one in shown(received)] == [("héllo €", "gsm"), ("[plain]", "ascii")]
 
 
 def test_wap_push() -> None:

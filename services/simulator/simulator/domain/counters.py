@@ -15,7 +15,6 @@ class Counters(Struct):
     duplicates: int = 0
     throttled: int = 0
     refused: int = 0
-    unanswered: int = 0
     unanswered_max: int = 0
     receipts_made: int = 0
     receipts_sent: int = 0
