@@ -1,4 +1,4 @@
-"""What SMPP costs: CPU microseconds per encode, decode, and per submit with its answer on either side of a loopback.
+"""What SMPP costs: CPU microseconds per encode, per decode, and per submit with its answer on either side.
 
     python bench/micro_smpp.py [--messages 100000] [--window 50] [--loop uvloop|asyncio]
 
@@ -52,8 +52,7 @@ def codec_us() -> dict[str, float]:
     }
     number = 20_000
     return {
-        name: round(min(timeit.repeat(job, number=number, repeat=5)) / number * 1e6, 2)
-        for name, job in jobs.items()
+        name: round(min(timeit.repeat(job, number=number, repeat=5)) / number * 1e6, 2) for name, job in jobs.items()
     }
 
 
@@ -110,9 +109,7 @@ async def submit_all(port: int, messages: int, window: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--window", type=int, default=50)
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
@@ -126,7 +123,15 @@ def main() -> None:
         asyncio.run(serve(options.messages))
         return
     result: dict[str, float] = codec_us()
-    command = [sys.executable, __file__, "--serve", "--messages", str(options.messages), "--loop", options.loop]
+    command = [
+        sys.executable,
+        __file__,
+        "--serve",
+        "--messages",
+        str(options.messages),
+        "--loop",
+        options.loop,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         port = int(server.stdout.readline())

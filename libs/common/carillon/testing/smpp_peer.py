@@ -1,11 +1,19 @@
-"""A peer that speaks SMPP octet by octet, to show sessions what real peers do wrong. Shares no code with them."""
+"""A peer that speaks SMPP octet by octet, to do to a session what real peers do. Shares no code with it."""
 
 import asyncio
 import struct
+from collections.abc import Callable
 from typing import Self
 
 _HEADER = struct.Struct(">IIII")
 _READ_TIMEOUT_S = 5.0
+
+
+async def until(condition: Callable[[], object], timeout_s: float = _READ_TIMEOUT_S) -> None:
+    """Wait until it is so; `TimeoutError` when it does not become so."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.002)
 
 
 class RawPeer:
