@@ -1,25 +1,19 @@
 """`SmppServer` against clients of our own and against peers that break the rules by hand."""
 
 import asyncio
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from carillon.smpp import (
     Bind,
     BindRefusedError,
-    BindRequest,
     BindSettings,
-    Handlers,
     NoRoomError,
     Outcome,
     PduError,
     ServerSession,
-    ServerSettings,
     ShortMessage,
-    SmppServer,
     Status,
     connect,
 )
@@ -40,96 +34,15 @@ from carillon.smpp.operations import (
     encode_submit_multi,
     encode_submit_multi_answer,
 )
+from carillon.testing.smpp_owners import Smsc, answer_to
 from carillon.testing.smpp_peer import RawPeer, until
 
 SUBMIT, DELIVER, UNBIND, ENQUIRE = 4, 5, 6, 0x15
 RESP = 0x80000000
 MESSAGE = ShortMessage(source_addr="Carillon", dest_addr="33612345678", short_message=b"hello")
 SUBMIT_BODY = encode_short_message(MESSAGE)
-REPORT = ShortMessage(esm_class=4, short_message=b"id:1 stat:DELIVRD")
-
-
-class Smsc:
-    """A server's owner: keeps what came, answers when told (or at once)."""
-
-    def __init__(self) -> None:
-        self.server: SmppServer | None = None
-        self.asked: list[tuple[ServerSession, int, Any]] = []
-        self.answers_at_once = True
-        self.bound: list[ServerSession] = []
-        self.closed: list[str] = []
-        self.rooms: list[int] = []
-        self.binds: list[tuple[BindRequest, str]] = []
-        self.let_in: asyncio.Event | None = None
-        self.handlers = Handlers(
-            authenticate=self.authenticate,
-            on_submit=self.on_submit,
-            on_bound=self.bound.append,
-            on_room=lambda session: self.rooms.append(session.free),
-            on_closed=lambda _session, reason: self.closed.append(reason),
-        )
-
-    async def authenticate(self, bind: BindRequest, peer: str) -> int:
-        self.binds.append((bind, peer))
-        if self.let_in is not None:
-            await self.let_in.wait()
-        if bind.system_id == "crash":
-            raise ZeroDivisionError
-        return 0 if bind.password == "secret" else Status.INVPASWD
-
-    def on_submit(self, session: ServerSession, sequence: int, message: ShortMessage) -> None:
-        self.asked.append((session, sequence, message))
-        if self.answers_at_once:
-            session.answer_submit(sequence, 0, f"id{len(self.asked)}")
-
-    def ask(self, session: ServerSession, sequence: int, what: object) -> None:
-        self.asked.append((session, sequence, what))
-
-    @property
-    def port(self) -> int:
-        assert self.server is not None
-        return self.server.port
-
-    async def raw(self) -> RawPeer:
-        return await RawPeer.connect(self.port)
-
-    async def client(
-        self, on_deliver: Callable[[Bind, int, ShortMessage], None] | None = None, **settings: Any
-    ) -> Bind:
-        options = {
-            "host": "127.0.0.1",
-            "port": self.port,
-            "system_id": "me",
-            "password": "secret",
-            **settings,
-        }
-        return await connect(BindSettings(**options), on_deliver=on_deliver or (lambda *_: None))
-
-
 Start = Callable[..., Awaitable[Smsc]]
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    started: list[Smsc] = []
-
-    async def start_one(**settings: Any) -> Smsc:
-        smsc = Smsc()
-        smsc.server = SmppServer(ServerSettings(port=0, **settings), smsc.handlers)
-        await smsc.server.start()
-        started.append(smsc)
-        return smsc
-
-    yield start_one
-    for smsc in started:
-        assert smsc.server is not None
-        await smsc.server.stop(0.1)
-
-
-async def answer_to(submit: Callable[[Callable[[Outcome], None]], object]) -> Outcome:
-    done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    submit(done.set_result)
-    return await asyncio.wait_for(done, 5)
+REPORT = ShortMessage(esm_class=4, short_message=b"id:1 stat:DELIVRD")
 
 
 async def test_client_and_server_understand_each_other(start: Start) -> None:
@@ -158,41 +71,6 @@ async def test_a_wrong_password_is_refused_and_the_connection_closed(start: Star
     assert (smsc.bound, smsc.closed) == ([], [])
 
 
-async def test_trap_01_a_framing_error_is_nacked_and_closes_the_client_only(start: Start) -> None:
-    smsc = await start()
-    other = await smsc.client()
-    for garbage in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", struct.pack(">IIII", 15, 4, 0, 1), b"\0\0\0\0"):
-        raw = await smsc.raw()
-        raw.writer.write(garbage)
-        assert await raw.read() == (RESP, Status.INVCMDLEN, 0, b"")
-        assert await raw.at_end()
-    assert (await answer_to(lambda done: other.submit(MESSAGE, done))).ok
-
-
-async def test_trap_02_unknown_commands_are_nacked_and_unserved_ones_refused(start: Start) -> None:
-    smsc = await start()
-    raw = await smsc.raw()
-    await raw.bind()
-    raw.send(0x77, 0, 5)
-    assert await raw.read() == (RESP, Status.INVCMDID, 5, b"")
-    for command_id in (0x03, 0x07, 0x08, 0x21, 0x103):
-        raw.send(command_id, 0, 6, b"whatever")
-        assert await raw.read() == (command_id | RESP, Status.INVCMDID, 6, b"")
-
-
-async def test_trap_03_an_error_answer_has_no_body(start: Start) -> None:
-    smsc = await start()
-    smsc.answers_at_once = False
-    raw = await smsc.raw()
-    await raw.bind()
-    raw.send(SUBMIT, 0, 2, SUBMIT_BODY)
-    await until(lambda: smsc.asked)
-    session, sequence, _ = smsc.asked[0]
-    assert session.answer_submit(sequence, 0x410, "ignored")
-    assert await raw.read() == (SUBMIT | RESP, 0x410, 2, b"")
-    assert not session.answer_submit(sequence, 0, "again")
-
-
 async def test_answers_come_later_and_in_any_order(start: Start) -> None:
     smsc = await start()
     smsc.answers_at_once = False
@@ -205,94 +83,6 @@ async def test_answers_come_later_and_in_any_order(start: Start) -> None:
     for session, sequence, _ in reversed(smsc.asked):
         session.answer_submit(sequence, 0, str(sequence))
     assert [(await raw.read())[2:] for _ in range(3)] == [(13, b"13\0"), (12, b"12\0"), (11, b"11\0")]
-
-
-async def test_trap_06_what_does_not_fit_its_field_is_refused(start: Start) -> None:
-    smsc = await start()
-    raw = await smsc.raw()
-    await raw.bind()
-    head, tail = b"\0\0\0", bytes(11)
-    bodies = {
-        head + b"x" * 21 + b"\0\1\1" + b"336" + tail: Status.INVSRCADR,
-        head + b"caf\xe9" + b"\0\1\1" + b"336" + tail: Status.INVSRCADR,
-        head + b"me" + b"\0\1\1" + b"3" * 21 + tail: Status.INVDSTADR,
-        b"CMT" + head: Status.INVCMDLEN,
-        SUBMIT_BODY + b"\x04\x27\0": Status.INVOPTPARSTREAM,
-        SUBMIT_BODY[:-1]: Status.INVMSGLEN,
-    }
-    for body, status in bodies.items():
-        raw.send(SUBMIT, 0, 2, body)
-        assert await raw.read() == (SUBMIT | RESP, status, 2, b"")
-    assert smsc.asked == []
-    assert smsc.bound[0].unanswered == 0
-
-
-async def test_trap_10_bind_states_are_enforced(start: Start) -> None:
-    smsc = await start()
-    raw = await smsc.raw()
-    raw.send(ENQUIRE, 0, 1)
-    assert await raw.read() == (ENQUIRE | RESP, 0, 1, b"")
-    raw.send(SUBMIT, 0, 2, SUBMIT_BODY)
-    assert await raw.read() == (SUBMIT | RESP, Status.INVBNDSTS, 2, b"")
-    smsc.let_in = asyncio.Event()
-    raw.send(9, 0, 3, b"me\0secret\0\0\x34\0\0\0")
-    raw.send(9, 0, 4, b"me\0secret\0\0\x34\0\0\0")
-    assert await raw.read() == (9 | RESP, Status.ALYBND, 4, b"")
-    raw.send(SUBMIT, 0, 5, SUBMIT_BODY)
-    assert await raw.read() == (SUBMIT | RESP, Status.INVBNDSTS, 5, b"")
-    raw.send(ENQUIRE, 0, 6)
-    assert await raw.read() == (ENQUIRE | RESP, 0, 6, b"")
-    smsc.let_in.set()
-    assert await raw.read() == (9 | RESP, 0, 3, b"carillon\0\x02\x10\0\x01\x34")
-    raw.send(2, 0, 7, b"me\0secret\0\0\x34\0\0\0")
-    assert (await raw.read())[:3] == (2 | RESP, Status.ALYBND, 7)
-    raw.send(UNBIND, 0, 8)
-    assert await raw.read() == (UNBIND | RESP, 0, 8, b"")
-    assert await raw.at_end()
-
-
-async def test_trap_10_a_receiver_may_not_submit_and_a_transmitter_gets_nothing(start: Start) -> None:
-    smsc = await start()
-    raw = await smsc.raw()
-    await raw.bind(1)
-    raw.send(SUBMIT, 0, 2, SUBMIT_BODY)
-    assert (await raw.read())[1] == Status.INVBNDSTS
-    await smsc.client(mode="transmitter")
-    receiver, transmitter = smsc.bound
-    assert (receiver.can_receive, transmitter.can_receive) == (True, False)
-    with pytest.raises(NoRoomError):
-        transmitter.deliver(REPORT, lambda _: None)
-
-
-async def test_trap_10_unbind_waits_for_the_answers_that_we_owe(start: Start) -> None:
-    smsc = await start()
-    smsc.answers_at_once = False
-    raw = await smsc.raw()
-    await raw.bind()
-    raw.send(SUBMIT, 0, 2, SUBMIT_BODY)
-    raw.send(UNBIND, 0, 3)
-    raw.send(SUBMIT, 0, 4, SUBMIT_BODY)
-    assert (await raw.read())[:3] == (SUBMIT | RESP, Status.INVBNDSTS, 4)
-    session, sequence, _ = smsc.asked[0]
-    session.answer_submit(sequence, 0, "1")
-    assert await raw.read() == (SUBMIT | RESP, 0, 2, b"1\0")
-    assert await raw.read() == (UNBIND | RESP, 0, 3, b"")
-    assert await raw.at_end()
-
-
-async def test_trap_12_over_its_window_a_client_is_throttled(start: Start) -> None:
-    smsc = await start(max_unanswered=2)
-    smsc.answers_at_once = False
-    bind = await smsc.client(throttle_pause_s=0)
-    outcomes: list[Outcome] = []
-    for _ in range(3):
-        bind.submit(MESSAGE, outcomes.append)
-    await until(lambda: outcomes)
-    assert outcomes == [Outcome("answered", Status.THROTTLED)]
-    for session, sequence, _ in smsc.asked:
-        session.answer_submit(sequence, 0, "1")
-    await until(lambda: len(outcomes) == 3)
-    assert bind.free == 10
 
 
 async def test_an_owner_may_refuse_and_may_fail(start: Start) -> None:
@@ -383,12 +173,11 @@ async def test_too_many_sessions_are_turned_away(start: Start) -> None:
 
 async def test_a_client_that_leaves_during_authentication_is_forgotten(start: Start) -> None:
     smsc = await start()
-    smsc.let_in = asyncio.Event()
+    smsc.let_in.clear()
     raw = await smsc.raw()
     raw.send(9, 0, 1, b"me\0secret\0\0\x34\0\0\0")
     await until(lambda: smsc.binds)
     raw.close()
-    assert smsc.server is not None
     server = smsc.server
     await until(lambda: not server.sessions)
     smsc.let_in.set()
@@ -425,8 +214,7 @@ async def test_stop_answers_what_is_open_unbinds_and_closes(start: Start) -> Non
     await raw.bind()
     raw.send(SUBMIT, 0, 2, SUBMIT_BODY)
     await until(lambda: smsc.asked)
-    assert smsc.server is not None
-    port = smsc.port
+    port = smsc.server.port
     stopping = asyncio.create_task(smsc.server.stop(5))
     assert await unbound.at_end()
     with pytest.raises(OSError, match="Connect"):
@@ -481,7 +269,7 @@ async def test_ten_thousand_messages_both_ways(start: Start) -> None:
 
     smsc.handlers.on_submit = on_submit
     smsc.handlers.on_room = pump
-    settings = BindSettings(host="127.0.0.1", port=smsc.port, system_id="me", password="secret", window=30)
+    settings = BindSettings(host="127.0.0.1", port=smsc.server.port, system_id="me", password="secret", window=30)
     bind = await connect(settings, on_deliver=on_deliver, on_room=fill)
     left = 10_000
     fill(bind)
