@@ -42,7 +42,10 @@ class AccountStore:
     async def replace(self, account: Account, *, expected: int) -> bool:
         """Store the new state with its event pending; False when the version is no longer the expected one."""
         try:
-            result = await self._accounts.replace_one({"_id": account.id, "version": expected}, _document(account))
+            # $set and not a replacement: a process of an older release must not drop what a newer one has added
+            result = await self._accounts.update_one(
+                {"_id": account.id, "version": expected}, {"$set": _document(account)}
+            )
         except DuplicateKeyError as error:
             raise NameTakenError(account.id) from error
         return result.matched_count == 1
