@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from accounts.main import build
-from accounts.settings import AccountsSettings
+from accounts.settings import Settings
 from carillon.bus.rabbit import RabbitBus
 from carillon.copies import AccountCopy
 from carillon.events.account import AccountChanged
@@ -24,12 +25,12 @@ TOKEN = "admin-token-of-this-test"
 
 
 @pytest.fixture
-def settings(vhost_url: str, mongo_url: str, mongo_prefix: str) -> AccountsSettings:
-    return AccountsSettings(amqp_url=vhost_url, mongo_url=mongo_url, mongo_prefix=mongo_prefix, admin_token=TOKEN)
+def settings(vhost_url: str, mongo_url: str, mongo_prefix: str) -> Settings:
+    return Settings(amqp_url=vhost_url, mongo_url=mongo_url, mongo_prefix=mongo_prefix, admin_token=SecretStr(TOKEN))
 
 
 @asynccontextmanager
-async def _accounts(settings: AccountsSettings) -> AsyncIterator[httpx.AsyncClient]:
+async def _accounts(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """One accounts process, and a client of its API."""
     service = build(settings)
     async with AsyncExitStack() as stack:
@@ -44,7 +45,7 @@ async def _accounts(settings: AccountsSettings) -> AsyncIterator[httpx.AsyncClie
 
 
 @asynccontextmanager
-async def _copy(settings: AccountsSettings, service: str = "ingest", process: str = "1") -> AsyncIterator[AccountCopy]:
+async def _copy(settings: Settings, service: str = "ingest", process: str = "1") -> AsyncIterator[AccountCopy]:
     """Another service's process, on its own connections."""
     mongo = Mongo(settings.mongo_url, prefix=settings.mongo_prefix)
     bus = RabbitBus(settings.amqp_url, name=f"{service} {process}", temporary=TEMPORARY_ERRORS)
@@ -69,7 +70,7 @@ def _version(copy: AccountCopy, id_: str) -> Callable[[], int]:
     return version
 
 
-async def test_a_change_reaches_every_copy_within_a_second(settings: AccountsSettings) -> None:
+async def test_a_change_reaches_every_copy_within_a_second(settings: Settings) -> None:
     async with _accounts(settings) as client, _copy(settings) as first, _copy(settings, "receipt") as second:
         made = await _post(client, "/admin/accounts", {"name": "Shop", "country": "FR"})
         path = f"/admin/accounts/{made['id']}"
@@ -88,7 +89,7 @@ async def test_a_change_reaches_every_copy_within_a_second(settings: AccountsSet
         await eventually(lambda: _known(second, made["id"]).state == "suspended", within_s=1)
 
 
-async def test_two_accounts_processes_change_one_account_at_once(settings: AccountsSettings) -> None:
+async def test_two_accounts_processes_change_one_account_at_once(settings: Settings) -> None:
     async with _accounts(settings) as one, _accounts(settings) as two, _copy(settings) as copy:
         made = await _post(one, "/admin/accounts", {"name": "Shop"})
         answers = await asyncio.gather(
@@ -102,7 +103,7 @@ async def test_two_accounts_processes_change_one_account_at_once(settings: Accou
         assert {door.name for door in _known(copy, made["id"]).doors} == {f"door-{n}" for n in range(8)}
 
 
-async def test_a_service_that_starts_late_gets_all(settings: AccountsSettings) -> None:
+async def test_a_service_that_starts_late_gets_all(settings: Settings) -> None:
     async with _accounts(settings) as client:
         ids = {(await _post(client, "/admin/accounts", {"name": f"Shop {n}"}))["id"] for n in range(20)}
         async with _copy(settings) as copy:
@@ -110,7 +111,7 @@ async def test_a_service_that_starts_late_gets_all(settings: AccountsSettings) -
 
 
 async def test_a_service_that_asked_while_accounts_was_away_gets_all_when_it_is_back(
-    settings: AccountsSettings,
+    settings: Settings,
 ) -> None:
     async with _accounts(settings) as client:
         made = await _post(client, "/admin/accounts", {"name": "Shop"})
@@ -121,7 +122,7 @@ async def test_a_service_that_asked_while_accounts_was_away_gets_all_when_it_is_
 
 
 async def test_what_a_crash_between_write_and_publish_left_is_said_by_the_next_process(
-    settings: AccountsSettings,
+    settings: Settings,
 ) -> None:
     async with _copy(settings) as copy:
         async with _accounts(settings) as client:
@@ -141,7 +142,7 @@ async def test_what_a_crash_between_write_and_publish_left_is_said_by_the_next_p
         await mongo.stop()
 
 
-async def test_the_copy_survives_a_start_while_accounts_is_away(settings: AccountsSettings) -> None:
+async def test_the_copy_survives_a_start_while_accounts_is_away(settings: Settings) -> None:
     async with _accounts(settings) as client, _copy(settings) as copy:
         made = await _post(client, "/admin/accounts", {"name": "Shop"})
         await _post(client, f"/admin/accounts/{made['id']}/doors", {"name": "shop", "addresses": ["192.0.2.7"]})

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from accounts.credentials import hash_password, new_api_key, new_callback_secret
 from accounts.domain import changes
@@ -13,6 +13,8 @@ from accounts.handlers import ChangeAccount, account_unknown
 from accounts.schemas import AccountPatch, DoorPatch, NewAccount, NewApiKey, NewCallback, NewDoor
 from accounts.store import AccountStore
 from accounts.views import AdminAccountView, ApiKeyView, DoorView, MadeApiKey, MadeCallback
+from carillon.http.pagination import CursorParameter, Limit, Page, add_next_link, decode_cursor, encode_cursor
+from carillon.http.principal import require_platform
 from carillon.runtime.clock import Clock
 from carillon.runtime.ids import new_id
 
@@ -21,9 +23,10 @@ DoorName = Annotated[str, Path(alias="name", examples=["shop-1"])]
 KeyId = Annotated[str, Path(examples=["key_0123456789abcdefghjkmnpqrs"])]
 
 
-def routes(store: AccountStore, change: ChangeAccount, clock: Clock) -> APIRouter:
-    """Everything under /admin/accounts. Whoever includes it guards it with the platform token."""
-    router = APIRouter(prefix="/admin/accounts", tags=["admin"])
+def routes(store: AccountStore, change: ChangeAccount, clock: Clock, token: str) -> APIRouter:
+    """Everything under /admin/accounts, guarded by the platform's token; an empty one admits nobody."""
+    guard = Depends(require_platform(token))
+    router = APIRouter(prefix="/admin/accounts", tags=["admin"], dependencies=[guard])
     _accounts(router, store, change, clock)
     _doors(router, change, clock)
     _api_keys(router, store, change, clock)
@@ -40,6 +43,21 @@ def _accounts(router: APIRouter, store: AccountStore, change: ChangeAccount, clo
         account = await change.add(changes.with_valid_sender(account))
         response.headers["Location"] = f"/admin/accounts/{account.id}"
         return AdminAccountView.of(account)
+
+    @router.get("")
+    async def list_accounts(
+        request: Request,
+        response: Response,
+        name: Annotated[str | None, Query(max_length=100, description="how the name begins, in any case")] = None,
+        cursor: CursorParameter = None,
+        limit: Limit = 50,
+    ) -> Page[AdminAccountView]:
+        """Accounts, oldest first."""
+        after = decode_cursor(cursor, str) if cursor else None
+        found = await store.page(name=name, after=after, limit=limit + 1)
+        more = encode_cursor(found[limit - 1].id) if len(found) > limit else None
+        add_next_link(request, response, more)
+        return Page(items=[AdminAccountView.of(account) for account in found[:limit]], next=more)
 
     @router.get("/{id}")
     async def read_account(account_id: AccountId) -> AdminAccountView:
@@ -101,12 +119,12 @@ def _api_keys(router: APIRouter, store: AccountStore, change: ChangeAccount, clo
         return MadeApiKey(**ApiKeyView.of(kept).model_dump(), key=key)
 
     @router.get("/{id}/api-keys")
-    async def list_api_keys(account_id: AccountId) -> dict[str, list[ApiKeyView]]:
+    async def list_api_keys(account_id: AccountId) -> Page[ApiKeyView]:
         """The account's keys, oldest first."""
         account = await store.find(account_id)
         if account is None:
             raise account_unknown()
-        return {"data": [ApiKeyView.of(key) for key in account.api_keys]}
+        return Page(items=[ApiKeyView.of(key) for key in account.api_keys])
 
     @router.delete("/{id}/api-keys/{key_id}", status_code=204)
     async def revoke_api_key(account_id: AccountId, key_id: KeyId) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from pymongo.errors import DuplicateKeyError
 
 from accounts.domain.account import Account
-from carillon.mongo import Database, Document, Index
+from carillon.mongo import Database, Document, Index, ensure_indexes
 
 INDEXES = {
     "accounts": (
@@ -30,10 +30,18 @@ class NameTakenError(Exception):
 
 
 class AccountStore:
-    """Reads and writes whole accounts."""
+    """A part. Reads and writes whole accounts."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._accounts = database["accounts"]
+
+    async def start(self) -> None:
+        """Make the indexes that are missing."""
+        await ensure_indexes(self._database, INDEXES)
+
+    async def stop(self) -> None:
+        """Nothing to let go: the client is another part."""
 
     async def add(self, account: Account) -> None:
         """A new account, with its event pending."""

@@ -12,12 +12,12 @@ from accounts.domain import changes
 from accounts.domain.account import Account, ApiKey, Door
 from accounts.domain.errors import ConflictError, UnknownError
 from accounts.handlers import ChangeAccount, SayAll, SayPending
-from accounts.store import INDEXES, AccountStore
+from accounts.store import AccountStore
 from carillon.bus import BusDownError
 from carillon.events.account import AccountChanged, AccountCopyRequested
 from carillon.events.base import Lane, Record
 from carillon.events.catalogue import ACCOUNT_CHANGED, ACCOUNT_COPY_REQUESTED, Event
-from carillon.mongo import Database, Mongo, ensure_indexes
+from carillon.mongo import Database, Mongo
 from carillon.testing.bus import MemoryBus
 from carillon.testing.clock import START_MS, ManualClock
 
@@ -52,7 +52,7 @@ async def database(mongo_url: str, mongo_prefix: str) -> AsyncIterator[Database]
     mongo = Mongo(mongo_url, prefix=mongo_prefix)
     await mongo.start()
     database = mongo.database("accounts")
-    await ensure_indexes(database, INDEXES)
+    await AccountStore(database).start()
     yield database
     await mongo.stop()
 
