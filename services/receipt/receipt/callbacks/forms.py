@@ -33,7 +33,9 @@ def request_of(target: Target, told: Sequence[StatusChanged], now_ms: int) -> by
         return _xml(target, told[0])
     if target.form == "json":
         change = told[0]
-        body = _encode({"type": f"message.{change.status}", "timestamp": rfc3339(change.at), "data": receipt_of(change)})
+        body = _encode(
+            {"type": f"message.{change.status}", "timestamp": rfc3339(change.at), "data": receipt_of(change)}
+        )
         return _signed(target, f"msg_{change.id}_{change.status}", body, now_ms)
     receipts = [receipt_of(change) for change in told]
     body = _encode({"type": "message.receipts", "timestamp": rfc3339(now_ms), "data": receipts})

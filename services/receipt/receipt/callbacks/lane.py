@@ -25,9 +25,7 @@ class Telling:
 
     __slots__ = ("call", "change", "done", "lane", "outcome", "target")
 
-    def __init__(
-        self, lane: "Lane", target: Target, change: StatusChanged, done: Callable[["Telling"], None]
-    ) -> None:
+    def __init__(self, lane: "Lane", target: Target, change: StatusChanged, done: Callable[["Telling"], None]) -> None:
         self.lane = lane
         self.target = target
         self.change = change

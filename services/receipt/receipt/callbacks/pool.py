@@ -104,7 +104,7 @@ class Pool:
             connection = await self._connector.connect(self._origin, self._closed)
         except (OSError, TimeoutError, ValueError) as error:
             if not self._calls and not self._idle:
-                self._fail_waiting(f"no connection: {error or type(error).__name__}")
+                self._fail_waiting(f"no connection: {str(error) or type(error).__name__}")
             return
         if self._closing:
             connection.close()

@@ -1,4 +1,4 @@
-"""`receipt.disabled_urls`: URLs that answered 410 Gone, by account. They are not called until they are enabled again."""
+"""`receipt.disabled_urls`: URLs that answered 410 Gone, by account. None is called until it is enabled."""
 
 from hashlib import sha256
 

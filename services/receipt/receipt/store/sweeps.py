@@ -19,7 +19,9 @@ class SweepStore:
     async def advance(self, name: str, old: int, new: int) -> bool:
         """False when it was moved meanwhile: the same range is to be swept again."""
         try:
-            result = await self._sweeps.update_one({"_id": name, "until": old}, {"$set": {"until": new}}, upsert=old == 0)
+            result = await self._sweeps.update_one(
+                {"_id": name, "until": old}, {"$set": {"until": new}}, upsert=old == 0
+            )
         except DuplicateKeyError:
             return False
         return result.matched_count == 1 or result.upserted_id is not None

@@ -1,6 +1,6 @@
 """`receipt.unmatched_reports`: reports whose message is not known yet, or is known by another spelling of its id.
 
-    {_id: "north:ref:delivered", report: {...}, first_at, next_at, tries}
+{_id: "north:ref:delivered", report: {...}, first_at, next_at, tries}
 """
 
 from collections.abc import Iterable, Sequence

@@ -95,7 +95,7 @@ class LostSweeper:
             return 0
         await self._messages.merge([News(id_, milestones) for id_, milestones in lost.items()])
         said: list[Said] = []
-        for id_, document in (await self._messages.by_ids(lost)).items():
+        for document in (await self._messages.by_ids(lost)).values():
             after = milestones_of(document)
             own = Milestones(lost=after.lost)
             said += [
