@@ -91,9 +91,7 @@ def mongo_prefix(mongo_url: str) -> Iterator[str]:
 def _manage(management_url: str, method: str, path: str) -> None:
     """One call of RabbitMQ's management API; the URL carries the credentials."""
     parts = urllib.parse.urlsplit(management_url)
-    user = (
-        f"{urllib.parse.unquote(parts.username or 'guest')}:{urllib.parse.unquote(parts.password or 'guest')}"
-    )
+    user = f"{urllib.parse.unquote(parts.username or 'guest')}:{urllib.parse.unquote(parts.password or 'guest')}"
     request = urllib.request.Request(  # noqa: S310
         f"{parts.scheme}://{parts.hostname}:{parts.port or 15672}{path}",
         method=method,

@@ -123,9 +123,7 @@ def test_urls_in_the_environment_replace_both_servers(monkeypatch: pytest.Monkey
     assert not list(home.run.glob("*.pid"))
 
 
-def test_debians_program_comes_before_the_wrapper_on_path(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_debians_program_comes_before_the_wrapper_on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wrapper = program(tmp_path / "bin", "rabbitmq-server")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert rabbitmq.find_program(debian=tmp_path / "none") == wrapper
@@ -146,9 +144,7 @@ def test_mongod_on_path_comes_before_the_downloaded_one(monkeypatch: pytest.Monk
     assert mongod.find_program(home) == on_path
 
 
-def test_without_any_source_the_error_says_how_to_get_one(
-    monkeypatch: pytest.MonkeyPatch, home: Home
-) -> None:
+def test_without_any_source_the_error_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
     monkeypatch.delenv("CARILLON_AMQP_URL", raising=False)
     monkeypatch.delenv("CARILLON_MONGO_URL", raising=False)
     monkeypatch.setenv("PATH", str(home.path))
@@ -181,9 +177,7 @@ def test_installing_leaves_no_policy_behind_and_asks_for_no_recommended_packages
 ) -> None:
     policy = tmp_path / "policy-rc.d"
     seen = tmp_path / "seen"
-    program(
-        tmp_path / "bin", "apt-get", f'echo "$@" >> {seen}; test -x {policy} && {policy}; echo $? >> {seen}'
-    )
+    program(tmp_path / "bin", "apt-get", f'echo "$@" >> {seen}; test -x {policy} && {policy}; echo $? >> {seen}')
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
     monkeypatch.setattr(packages, "POLICY", policy)
     monkeypatch.setattr(packages, "root_prefix", list)

@@ -154,15 +154,11 @@ def _start_container(home: Home, port: int, say: Callable[[str], None]) -> None:
     options += ["--volume", f"{docker.container_name(home, NAME)}:/data/db"]
     docker.start_container(home, NAME, IMAGE, options, ["--bind_ip_all", *_arguments(port)], say)
     if not wait_until(lambda: _answers(port), START_TIMEOUT_S):
-        raise ServerError(
-            f"mongod's container does not answer: docker logs {docker.container_name(home, NAME)}"
-        )
+        raise ServerError(f"mongod's container does not answer: docker logs {docker.container_name(home, NAME)}")
 
 
 def _client(port: int) -> "MongoClient[dict[str, Any]]":
-    return MongoClient(
-        "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=2000, connectTimeoutMS=2000
-    )
+    return MongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=2000, connectTimeoutMS=2000)
 
 
 def _answers(port: int) -> bool:

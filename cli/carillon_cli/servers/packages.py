@@ -57,9 +57,7 @@ def _no_service_starts(prefix: list[str]) -> Iterator[None]:
     known = _known_units()
     ours = not POLICY.exists()
     if ours:
-        subprocess.run(
-            [*prefix, "tee", str(POLICY)], input=b"#!/bin/sh\nexit 101\n", capture_output=True, check=True
-        )
+        subprocess.run([*prefix, "tee", str(POLICY)], input=b"#!/bin/sh\nexit 101\n", capture_output=True, check=True)
         subprocess.run([*prefix, "chmod", "755", str(POLICY)], check=True)
     try:
         yield

@@ -176,9 +176,7 @@ def node_environment(home: Home, ports: dict[str, int]) -> dict[str, str]:
 def _start_container(home: Home, facts: dict[str, Any], say: Callable[[str], None]) -> None:
     ports = facts["ports"]
     inside = {"amqp": 5672, "management": 15672, "stream": 5552, "prometheus": 15692}
-    options = [
-        word for name, port in inside.items() for word in ("--publish", f"127.0.0.1:{ports[name]}:{port}")
-    ]
+    options = [word for name, port in inside.items() for word in ("--publish", f"127.0.0.1:{ports[name]}:{port}")]
     options += [
         "--env",
         f"RABBITMQ_DEFAULT_USER={USER}",
@@ -193,9 +191,7 @@ def _start_container(home: Home, facts: dict[str, Any], say: Callable[[str], Non
     ]
     docker.start_container(home, NAME, IMAGE, options, command, say)
     if not wait_until(lambda: _answers(facts), START_TIMEOUT_S):
-        raise ServerError(
-            f"RabbitMQ's container does not answer: docker logs {docker.container_name(home, NAME)}"
-        )
+        raise ServerError(f"RabbitMQ's container does not answer: docker logs {docker.container_name(home, NAME)}")
 
 
 def _answers(facts: dict[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """`python -m dispatcher`."""
 
 from carillon.http.serve import run_service
+
 from dispatcher.main import build
 from dispatcher.settings import Settings
 

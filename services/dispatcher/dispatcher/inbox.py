@@ -20,7 +20,7 @@ class OperatorInbox:
 
     def report(self, report: ReportReceived, acknowledge: Acknowledge) -> None:
         """Say `report.received`, in the lane of its message where that is still remembered."""
-        metrics.record_report(report.operator, report.state)
+        metrics.record_reports(report.operator, report.state)
         known = self._recent.find(f"{report.operator}:{report.ref}")
         if known is None:
             lane = None
@@ -30,6 +30,7 @@ class OperatorInbox:
 
     def inbound(self, inbound: InboundReceived, acknowledge: Acknowledge) -> None:
         """Say `inbound.received`. A redelivery by the operator gets another id: the listener joins on content."""
+        metrics.record_inbound(inbound.operator)
         inbound.id = self._ids.next()
         self._outbox.say(INBOUND_RECEIVED, None, inbound, _then(acknowledge))
 

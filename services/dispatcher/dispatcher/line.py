@@ -207,7 +207,8 @@ class Line:
         def on_answer(answer: Answer) -> None:
             self._unanswered -= 1
             job.unanswered -= 1
-            metrics.record_submit(self.operator.name, answer.kind, self._clock.monotonic_s() - left_s)
+            metrics.record_submits(self.operator.name, answer.kind)
+            metrics.record_submit_duration(self.operator.name, self._clock.monotonic_s() - left_s)
             self._on_answer(job, place, answer)
 
         self._connector.submit(part, on_answer)

@@ -3,11 +3,11 @@
 import os
 import socket
 
+from carillon.http.app import create_app
 from fastapi import APIRouter
 
 from carillon.bus.rabbit import RabbitBus
 from carillon.bus.subscribed import Subscribed
-from carillon.http.app import create_app
 from carillon.mongo import TEMPORARY_ERRORS, Leases, Mongo, NodeLease
 from carillon.runtime.background import Every
 from carillon.runtime.clock import SystemClock
@@ -22,7 +22,6 @@ from dispatcher.outbox import Outbox
 from dispatcher.settings import Settings
 from dispatcher.settlement import Recent
 from dispatcher.store import Journal
-
 
 _BIND_LEASE_S = 10.0
 _CLEAN_S = 3_600.0

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from carillon.events.base import Lane
 from carillon.events.catalogue import MESSAGE_REFUSED, MESSAGE_ROUTED, MESSAGE_SUBMITTED
-from carillon.events.message import Refused, Routed, Submitted, SubmitOutcome
+from carillon.events.message import Refused, Routed, SubmitOutcome, Submitted
 from carillon.runtime.clock import Clock
 from carillon.runtime.committer import Committer, Done
 from dispatcher.connectors.port import Answer

@@ -1,1 +1,1 @@
-"""."""
+"""An SMPP operator for development, tests, benches and trial accounts, all in memory."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.channel import Channel
 
 from carillon.bus.isolation import handle_isolated
 from carillon.bus.port import Delivery, Subscription
@@ -32,7 +33,7 @@ class Consumer:
         self._subscription = subscription
         self._publisher = publisher
         self._temporary = temporary
-        self._channel: AbstractChannel | None = None
+        self._channel: Channel | None = None
         self._tag: str | None = None
         self._waiting: deque[DeliveredMessage] = deque()
         self._arrived = asyncio.Event()
@@ -45,7 +46,7 @@ class Consumer:
         """What it consumes."""
         return self._subscription.queue
 
-    async def attach(self, channel: AbstractChannel) -> None:
+    async def attach(self, channel: Channel) -> None:
         """Consume on this channel. What was delivered on an earlier one is forgotten: the broker delivers it again."""
         self._waiting.clear()
         self._channel = channel
@@ -54,7 +55,9 @@ class Consumer:
         self._tag = answer.consumer_tag
         if self._subscription.on_attach is not None:
             self._attached = asyncio.create_task(self._run_on_attach(self._subscription.on_attach))
-        if not self._workers:
+        if not self._workers or any(worker.done() for worker in self._workers):
+            for worker in self._workers:
+                worker.cancel()
             self._workers = [
                 asyncio.create_task(self._work(), name=f"{self.queue.name} {number}")
                 for number in range(self._subscription.concurrency)
@@ -111,8 +114,12 @@ class Consumer:
             if self._subscription.max_wait_s:
                 await asyncio.sleep(self._subscription.max_wait_s)
             messages, deliveries = await self._take()
-            if messages and await self._handle(messages[0].channel, deliveries):
-                await self._acknowledge(messages)
+            try:
+                if messages and await self._handle(messages[0].channel, deliveries):
+                    await self._acknowledge(messages)
+            except Exception:  # a fault of ours: the connection is made anew and the broker delivers again
+                log.exception("consumer.worker_failed", queue=self.queue.name)
+                raise
 
     async def _take(self) -> tuple[list[DeliveredMessage], list[Delivery]]:
         """The next batch: as many deliveries as hold together at most `max_batch` records, and at least one."""

@@ -1,6 +1,6 @@
 """Declares the topology. Declaring again what exists changes nothing, so every process does it at each connection."""
 
-from aiormq.abc import AbstractChannel
+from aiormq.channel import Channel
 
 from carillon.bus.topology import (
     DURABLE_QUEUES,
@@ -13,7 +13,7 @@ from carillon.bus.topology import (
 )
 
 
-async def declare_topology(channel: AbstractChannel) -> None:
+async def declare_topology(channel: Channel) -> None:
     """The exchange, the receipt stream and all durable queues of the table."""
     await channel.exchange_declare(exchange=EXCHANGE, exchange_type="topic", durable=True)
     await channel.queue_declare(
@@ -23,7 +23,7 @@ async def declare_topology(channel: AbstractChannel) -> None:
         await declare_queue(channel, queue)
 
 
-async def declare_queue(channel: AbstractChannel, queue: Queue) -> None:
+async def declare_queue(channel: Channel, queue: Queue) -> None:
     """One queue with its bindings, and, when it is durable, its retry and parking queues."""
     if queue.transient:
         await channel.queue_declare(queue=queue.name, exclusive=True, auto_delete=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiormq.abc import AbstractChannel
+from aiormq.channel import Channel
 from aiormq.exceptions import AMQPError
 from pamqp.commands import Basic
 
@@ -34,10 +34,10 @@ class Publisher:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._channel: AbstractChannel | None = None
+        self._channel: Channel | None = None
         self._attached = asyncio.Event()
 
-    def attach(self, channel: AbstractChannel) -> None:
+    def attach(self, channel: Channel) -> None:
         """Publish on this channel from now on."""
         self._channel = channel
         self._attached.set()

@@ -24,7 +24,7 @@ EXCHANGE = "carillon.events"
 RECEIPT_STREAM = "carillon.receipts"
 STREAM_MAX_AGE = "7D"
 DELIVERY_LIMIT = 50  # deliveries of one message: crashes of its consumer count, so this is generous
-RETRY_DELAY_S = 30
+RETRY_DELAY_S = 10
 MAX_ATTEMPTS = 10  # of a deferred or failed record, then it is parked
 
 

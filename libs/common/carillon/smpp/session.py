@@ -244,7 +244,7 @@ class Session(Link):
         if self._quiet is not None and not self._quiet.done() and not self._owed and not self._window:
             self._quiet.set_result(None)
 
-    def _lost(self, reason: str) -> None:  # noqa: ARG002
+    def _lost(self, reason: str) -> None:
         if self._ticking is not None:
             self._ticking.cancel()
         self._set_limit()

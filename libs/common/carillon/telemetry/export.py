@@ -13,9 +13,7 @@ from carillon.telemetry.traces import use_tracer
 _EXPORT_TIMEOUT_S = 3.0
 
 
-def start_export(
-    service: str, endpoint: str | None, exporter: SpanExporter | None, ratio: float
-) -> Callable[[], None]:
+def start_export(service: str, endpoint: str | None, exporter: SpanExporter | None, ratio: float) -> Callable[[], None]:
     """Switch tracing on; what is returned sends what is left (3 s at most) and switches it off.
 
     `endpoint` is the collector's base address (OTLP over HTTP, e.g. http://127.0.0.1:4318). `exporter` is

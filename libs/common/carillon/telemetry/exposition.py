@@ -60,9 +60,7 @@ def _family(instrument: Instrument) -> Metric:
 def _histogram(histogram: Histogram, family: HistogramMetricFamily) -> HistogramMetricFamily:
     for values, series in histogram.series.items():
         seen, buckets = 0, []
-        for bound, count in zip(
-            (*map(str, map(float, histogram.bounds)), "+Inf"), series.counts, strict=True
-        ):
+        for bound, count in zip((*map(str, map(float, histogram.bounds)), "+Inf"), series.counts, strict=True):
             seen += count
             buckets.append((bound, float(seen)))
         family.add_metric(values, buckets, series.total)

@@ -20,9 +20,7 @@ PRIVATE_KEYS = frozenset(
 )  # fmt: skip
 
 # What looks like a phone number here is none: digits of ids and of times.
-PLAIN_KEYS = frozenset(
-    {"id", "ids", "msgid", "trace_id", "span_id", "timestamp", "level", "logger", "service"}
-)
+PLAIN_KEYS = frozenset({"id", "ids", "msgid", "trace_id", "span_id", "timestamp", "level", "logger", "service"})
 
 _MAX_DEPTH = 6
 _LOOKS = (

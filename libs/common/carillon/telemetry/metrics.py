@@ -12,22 +12,14 @@ HTTP_DURATION = Histogram(
     "Time to answer an HTTP request",
     ("service", "method", "route", "status"),
 )
-REQUESTS = Counter(
-    "carillon.requests", "{request}", "Push requests by what became of them", ("door", "outcome")
-)
-ACCEPTED = Counter(
-    "carillon.messages.accepted", "{message}", "Messages that were given an id", ("door", "lane")
-)
-REFUSED = Counter(
-    "carillon.messages.refused", "{message}", "Accepted messages that will not be delivered", ("code",)
-)
+REQUESTS = Counter("carillon.requests", "{request}", "Push requests by what became of them", ("door", "outcome"))
+ACCEPTED = Counter("carillon.messages.accepted", "{message}", "Messages that were given an id", ("door", "lane"))
+REFUSED = Counter("carillon.messages.refused", "{message}", "Accepted messages that will not be delivered", ("code",))
 PASSWORDS = Counter(
     "carillon.passwords.verified", "{password}", "Door passwords that were not in the cache", ("outcome",)
 )
 
-COMMIT_BATCH = Histogram(
-    "carillon.commit.batch", "{item}", "Items committed together", ("committer",), bounds=SIZES
-)
+COMMIT_BATCH = Histogram("carillon.commit.batch", "{item}", "Items committed together", ("committer",), bounds=SIZES)
 COMMIT_DURATION = Histogram("carillon.commit.duration", "s", "Time to make a batch durable", ("committer",))
 
 PUBLISHED = Counter("carillon.bus.published", "{record}", "Records that the broker confirmed", ("event",))
@@ -39,23 +31,17 @@ CONSUMED = Counter("carillon.bus.consumed", "{record}", "Records that a handler 
 CONSUME_BATCH = Histogram(
     "carillon.bus.consume.batch", "{record}", "Records given to a handler at once", ("queue",), bounds=SIZES
 )
-HANDLER_DURATION = Histogram(
-    "carillon.bus.handler.duration", "s", "Time that a handler took for a batch", ("queue",)
-)
+HANDLER_DURATION = Histogram("carillon.bus.handler.duration", "s", "Time that a handler took for a batch", ("queue",))
 QUEUE_AGE = Histogram(
     "carillon.bus.queue.age", "s", "Age of the oldest record of a batch when it is handled", ("queue",)
 )
 RETRIED = Counter("carillon.bus.retried", "{record}", "Records put aside for a later attempt", ("queue",))
 PARKED = Counter("carillon.bus.parked", "{record}", "Records parked for good, until replayed", ("queue",))
 
-SUBMITS = Counter(
-    "carillon.submits", "{part}", "Parts handed to an operator by its answer", ("operator", "outcome")
-)
+SUBMITS = Counter("carillon.submits", "{part}", "Parts handed to an operator by its answer", ("operator", "outcome"))
 SUBMIT_DURATION = Histogram("carillon.submit.duration", "s", "Time to an operator's answer", ("operator",))
 BINDS_UP = Gauge("carillon.binds.up", "{bind}", "Binds that are up in this process", ("operator",))
-WINDOW_USED = Gauge(
-    "carillon.window.used", "{part}", "Submits that wait for the operator's answer", ("operator",)
-)
+WINDOW_USED = Gauge("carillon.window.used", "{part}", "Submits that wait for the operator's answer", ("operator",))
 REPORTS = Counter("carillon.reports", "{report}", "Delivery reports by what they say", ("operator", "state"))
 INBOUND = Counter("carillon.inbound", "{part}", "Inbound SMS parts from operators", ("operator",))
 

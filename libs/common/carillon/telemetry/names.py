@@ -29,6 +29,7 @@ HTTP_STATUS: Final = "http.response.status_code"
 ERROR_TYPE: Final = "error.type"
 BATCH_RECORDS: Final = "carillon.batch.records"
 EVENT: Final = "carillon.event"
+QUEUE: Final = "carillon.queue"
 LANE: Final = "carillon.lane"
 OPERATOR: Final = "carillon.operator"
 OUTCOME: Final = "carillon.outcome"
@@ -41,6 +42,7 @@ ATTRIBUTES: Final = (
     ERROR_TYPE,
     BATCH_RECORDS,
     EVENT,
+    QUEUE,
     LANE,
     OPERATOR,
     OUTCOME,

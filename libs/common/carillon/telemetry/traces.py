@@ -171,9 +171,7 @@ class _Open:
             for context in joined
         ]
         self._spans = [main, *twins]
-        self._current.enter_context(
-            trace.use_span(main, record_exception=False, set_status_on_exception=False)
-        )
+        self._current.enter_context(trace.use_span(main, record_exception=False, set_status_on_exception=False))
         return main
 
     def __exit__(

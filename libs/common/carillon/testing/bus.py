@@ -81,8 +81,8 @@ class MemoryBus:
         ]
         if subscription.on_attach is not None:
             task = asyncio.ensure_future(subscription.on_attach())
-            self._attached.add(task)  # type: ignore[arg-type]
-            task.add_done_callback(self._attached.discard)  # type: ignore[arg-type]
+            self._attached.add(task)
+            task.add_done_callback(self._attached.discard)
 
     async def unsubscribe(self, queue_name: str) -> None:
         """End; what is under way is given back."""

@@ -97,7 +97,7 @@ async def a_deferred_record_comes_back(bus: Bus) -> None:
     async def handler(deliveries: Sequence[Delivery]) -> None:
         nonlocal attempts
         attempts += 1
-        if attempts == 1:
+        if attempts <= 2:  # in the batch, and alone
             raise Defer("not yet")
         await kept(deliveries)
 

@@ -25,9 +25,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_our_line_is_json_with_service_level_and_time(
-    telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_our_line_is_json_with_service_level_and_time(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
     structlog.get_logger().info("message.accepted", id=247_712_361_308_164_096, number="33612345678", parts=2)
     (line,) = lines(capsys)
     assert str(line.pop("timestamp")).endswith("Z")
@@ -52,9 +50,7 @@ def test_a_library_line_goes_the_same_way(telemetry: Telemetry, capsys: pytest.C
     )
 
 
-def test_lines_below_the_level_are_not_written(
-    telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lines_below_the_level_are_not_written(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
     structlog.get_logger().debug("quiet")
     logging.getLogger("some.library").debug("quiet")
     logging.getLogger("aiormq.connection").info("connected")
@@ -62,9 +58,7 @@ def test_lines_below_the_level_are_not_written(
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_traceback_is_one_masked_line(
-    ours: bool, telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_traceback_is_one_masked_line(ours: bool, telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         raise ValueError("cannot reach 33612345678")
     except ValueError:
@@ -83,9 +77,7 @@ def test_a_bad_library_line_harms_nobody(telemetry: Telemetry, capsys: pytest.Ca
     assert lines(capsys)[-1]["event"] == "next"
 
 
-def test_lines_carry_the_request_and_the_trace(
-    telemetry: Telemetry, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lines_carry_the_request_and_the_trace(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]) -> None:
     token = request_id.set("req-1")
     with collect_spans(), span(names.HTTP_REQUEST, root=True) as here:
         context = here.get_span_context()

@@ -8,15 +8,16 @@ import structlog
 
 from carillon.events.report import InboundReceived, ReportReceived
 from carillon.runtime.clock import Clock
-from carillon.sms.data_coding import decode_text
-from carillon.sms.refs import normalise_ref
-from carillon.sms.reports import is_report_text, parse_report
+from carillon.smpp.binding import BindMode
 from carillon.smpp.client import Bind, BindSettings
 from carillon.smpp.constants import Tag, status_name, verdict
 from carillon.smpp.errors import NoRoomError, PduError
 from carillon.smpp.keep_bound import KeepBound
 from carillon.smpp.message import ShortMessage
 from carillon.smpp.window import Outcome
+from carillon.sms.data_coding import decode_text
+from carillon.sms.refs import report_ref, submit_ref
+from carillon.sms.reports import is_report_text, parse_report
 from carillon.telemetry import metrics
 from dispatcher.connectors.port import Answer, Inbox, OnAnswer, OutgoingPart
 from dispatcher.connectors.smpp_encoding import short_message
@@ -25,7 +26,10 @@ from dispatcher.domain.refusals import refusal_code
 
 log = structlog.get_logger(__name__)
 
-_PART_MODES = {"transceiver": ("transceiver",), "transmitter+receiver": ("transmitter", "receiver")}
+_MODES: dict[str, tuple[BindMode, ...]] = {
+    "transceiver": ("transceiver",),
+    "transmitter+receiver": ("transmitter", "receiver"),
+}
 
 
 class SmppConnector:
@@ -95,7 +99,7 @@ class SmppConnector:
             return Answer("unanswered")
         if outcome.status == 0:
             ref = outcome.message_id
-            return Answer("taken", ref=normalise_ref("same", ref) if ref else None)
+            return Answer("taken", ref=submit_ref(self._operator.report_id, ref) if ref else None)
         meaning = verdict(outcome.status)
         detail = status_name(outcome.status)
         if meaning == "slow_down":
@@ -121,7 +125,7 @@ class SmppConnector:
                 response_timeout_s=operator.answer_timeout_s,
                 throttle_pause_s=0,  # the line slows down: it knows all binds and both lanes
             )
-            for mode in _PART_MODES[operator.bind]
+            for mode in _MODES[operator.bind]
         ]
 
     def _keep(self, number: int, settings: BindSettings) -> KeepBound:
@@ -168,7 +172,7 @@ class SmppConnector:
         )
         return ReportReceived(
             operator=self._operator.name,
-            ref=normalise_ref(self._operator.report_id, report.ref),
+            ref=report_ref(self._operator.report_id, report.ref),
             state=report.state,
             error=report.error,
             raw_error=report.raw_error,

@@ -1,0 +1,58 @@
+"""Small HTTP calls to our own services, without a library that takes time to load."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+
+class ApiError(Exception):
+    """A call was refused; `status` is HTTP's, the text what the service said."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"HTTP {status}: {text}")
+        self.status = status
+
+
+class AdminApi:
+    """The accounts service's admin API, with the platform's token."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._token = token
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """One call; returns what the JSON answer holds (None when empty). ApiError when refused, OSError when away."""
+        request = urllib.request.Request(  # noqa: S310 - the address is our own
+            self._url + path,
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                text = answer.read()
+        except urllib.error.HTTPError as refusal:
+            raise ApiError(refusal.code, refusal.read().decode(errors="replace")) from refusal
+        return json.loads(text) if text else None
+
+
+def is_ready(url: str) -> bool:
+    """Whether a service (or the front) says that it works: `GET /readyz` answers 200."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310 - the address is our own
+            return bool(answer.status == 200)
+    except OSError:  # refused, reset, timed out, or an HTTP error
+        return False
+
+
+def problems_of(url: str) -> str:
+    """What keeps it from being ready, in its own words."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310 - the address is our own
+            return str(answer.read().decode(errors="replace"))
+    except urllib.error.HTTPError as refusal:
+        return refusal.read().decode(errors="replace")
+    except OSError as error:
+        return str(error)

@@ -1,0 +1,101 @@
+"""The `carillon` command."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from carillon_cli import run as runner
+from carillon_cli import up as platform
+from carillon_cli.api import ApiError
+from carillon_cli.servers import ServerError, default_home, mongod, prepare, rabbitmq
+from carillon_cli.servers.home import Home
+from carillon_cli.servers.processes import running_pid
+from carillon_cli.services import SERVICES
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Carillon, the self-hosted SMS platform.")
+
+
+def _home() -> Home:
+    return Home(default_home())
+
+
+def _say(line: str) -> None:
+    typer.echo(f"- {line}")
+
+
+def _fail(error: BaseException) -> typer.Exit:
+    typer.secho(str(error) or "interrupted", fg=typer.colors.RED, err=True)
+    return typer.Exit(1)
+
+
+@app.command()
+def up(
+    processes: Annotated[bool, typer.Option(help="One process per service, not one for all.")] = False,
+    detach: Annotated[bool, typer.Option(help="Return when all is ready; `carillon down` stops it.")] = False,
+    port: Annotated[int, typer.Option(envvar="CARILLON_PORT", help="The public address' port.")] = 8080,
+) -> None:
+    """Start RabbitMQ, mongod, all services and a demo account."""
+    home = _home()
+    was_up = platform.is_up(home)
+    try:
+        running = platform.bring_up(home, port, processes, _say)
+    except (ServerError, ApiError, KeyboardInterrupt) as error:
+        if not was_up:
+            platform.bring_down(home, _say)
+        raise _fail(error) from error
+    typer.echo(platform.welcome(home, running))
+    if detach:
+        return
+    typer.echo("Ctrl-C stops everything.")
+    died = platform.watch(home, running.names)
+    if died:
+        typer.secho(f"{died} died\n{platform.log_end(home, died)}", fg=typer.colors.RED, err=True)
+    typer.echo("stopping")
+    platform.bring_down(home, _say)
+    if died:
+        raise typer.Exit(1)
+
+
+@app.command()
+def down() -> None:
+    """Stop the services and the private servers that run in the background."""
+    try:
+        platform.bring_down(_home(), _say)
+    except ServerError as error:
+        raise _fail(error) from error
+
+
+@app.command()
+def status() -> None:
+    """Say what runs; the exit status is 0 when the platform is up."""
+    home = _home()
+    names = [*home.recall("platform").get("names", []), rabbitmq.NAME, mongod.NAME]
+    for name in names:
+        pid = running_pid(home.pid_file(name))
+        typer.echo(f"{name:<12} {f'running, pid {pid}' if pid else 'not running'}")
+    typer.echo(f"data, logs   {home.path}")
+    if not platform.is_up(home):
+        raise typer.Exit(3)
+
+
+@app.command()
+def run(
+    service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}; none: all in one process.")] = "",
+) -> None:
+    """Run one service in the foreground, or all behind one address, with the settings of the environment."""
+    if service and service not in SERVICES:
+        raise typer.BadParameter(f"{service} is none of {', '.join(SERVICES)}")
+    if service:
+        runner.run_one(service)
+    else:
+        runner.run_all(int(os.environ.get("CARILLON_PORT", "8080")))
+
+
+@app.command("prepare")
+def prepare_servers() -> None:
+    """Install RabbitMQ and mongod if they are missing, without starting them."""
+    try:
+        prepare(_home(), _say)
+    except ServerError as error:
+        raise _fail(error) from error

@@ -1,0 +1,1 @@
+"""What an operator decides and remembers: fates, handsets, counters, receipts. No sockets, no clock."""
