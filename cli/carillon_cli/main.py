@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from carillon_cli import run as runner
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.servers import ServerError, default_home, mongod, prepare, rabbitmq
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid
-from carillon_cli.services import SERVICES
+from carillon_cli.services import SERVICES, addresses_but
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Carillon, the self-hosted SMS platform.")
 
@@ -82,14 +81,22 @@ def status() -> None:
 @app.command()
 def run(
     service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}; none: all in one process.")] = "",
+    front: Annotated[
+        bool, typer.Option("--front", help="Listen on CARILLON_PORT and pass on what other services serve.")
+    ] = False,
 ) -> None:
     """Run one service in the foreground, or all behind one address, with the settings of the environment."""
     if service and service not in SERVICES:
         raise typer.BadParameter(f"{service} is none of {', '.join(SERVICES)}")
-    if service:
-        runner.run_one(service)
+    from carillon_cli import run as runner  # noqa: PLC0415 - the services' libraries take a second to load
+
+    port = int(os.environ.get("CARILLON_PORT", "8080"))
+    if not service:
+        runner.run_front(SERVICES, {}, port)
+    elif front:
+        runner.run_front([service], addresses_but(service, os.environ), port)
     else:
-        runner.run_all(int(os.environ.get("CARILLON_PORT", "8080")))
+        runner.run_one(service)
 
 
 @app.command("prepare")

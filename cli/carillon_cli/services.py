@@ -2,14 +2,17 @@
 
 import importlib
 from collections.abc import Mapping
-from typing import get_type_hints
+from typing import TYPE_CHECKING, get_type_hints
 
-from carillon.runtime.lifecycle import Service
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.ports import choose_ports, is_free
 
+if TYPE_CHECKING:
+    from carillon.runtime.lifecycle import Service
+
 # In starting order: who keeps the accounts first, who lets messages in last. They stop in the reverse order.
 SERVICES = ("accounts", "simulator", "receipt", "dispatcher", "ingest")
+FRONT = "ingest"  # with one process per service, this one listens on the public port and passes on the rest
 
 DEFAULT_PORTS = {
     "accounts": 8081,
@@ -22,7 +25,7 @@ DEFAULT_PORTS = {
 FIRST_PORT = 30_100
 
 
-def load(name: str) -> Service:
+def load(name: str) -> "Service":
     """Build one service from the environment: its `build(settings)` names, by annotation, the settings it takes."""
     build = importlib.import_module(f"{name}.main").build
     settings_class = get_type_hints(build)["settings"]
@@ -46,4 +49,18 @@ def running_ports(home: Home) -> dict[str, int]:
 
 def port_environment(ports: Mapping[str, int]) -> dict[str, str]:
     """What the services read: `CARILLON_<NAME>_PORT`."""
-    return {f"CARILLON_{name.replace('-', '_').upper()}_PORT": str(port) for name, port in ports.items()}
+    return {variable(name): str(port) for name, port in ports.items()}
+
+
+def variable(name: str) -> str:
+    """The setting that holds a port."""
+    return f"CARILLON_{name.replace('-', '_').upper()}_PORT"
+
+
+def addresses_but(name: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Where all other services are, on this machine."""
+    return {
+        other: f"http://127.0.0.1:{environ.get(variable(other), DEFAULT_PORTS[other])}"
+        for other in SERVICES
+        if other != name
+    }

@@ -15,7 +15,7 @@ from carillon_cli.api import AdminApi, is_ready, problems_of
 from carillon_cli.servers import Home, ServerError, Servers, start_servers, stop_servers
 from carillon_cli.servers.ports import is_free
 from carillon_cli.servers.processes import running_pid, start_detached, stop_by_pid_file
-from carillon_cli.services import SERVICES, free_ports, port_environment, running_ports
+from carillon_cli.services import FRONT, SERVICES, free_ports, port_environment, running_ports
 
 TOGETHER = "carillon"  # the one process that runs all services
 READY_TIMEOUT_S = 60.0
@@ -57,9 +57,11 @@ def bring_up(home: Home, port: int, apart: bool, say: Say) -> Running:
         _start(home, name, env, say)
     url = f"http://127.0.0.1:{port}"
     _wait_ready(home, names, url)
-    account = demo.ensure_demo(AdminApi(url, token), home, f"{url}/simulator/callbacks")
-    running = Running(url, f"{url}/simulator", names, account)
-    demo.write_env(home, _demo_env(running, servers, token))
+    apart = len(names) > 1
+    simulator_url = f"http://127.0.0.1:{ports['simulator']}/simulator" if apart else f"{url}/simulator"
+    account = demo.ensure_demo(AdminApi(url, token), home, f"{simulator_url}/callbacks")
+    running = Running(url, simulator_url, names, account)
+    demo.write_env(home, demo_values(running, servers, token))
     return running
 
 
@@ -73,7 +75,6 @@ def environment(home: Home, servers: Servers, token: str, port: int, ports: Mapp
         "CARILLON_AMQP_URL": servers.amqp_url,
         "CARILLON_MONGO_URL": servers.mongo_url,
         "CARILLON_ADMIN_TOKEN": token,
-        "CARILLON_SIMULATOR_HTTP_PORT": str(ports["simulator"]),
         "CARILLON_SIMULATOR_PASSWORD": simulator_password,
         # the demo account's receipts go to the simulator's page, on this machine
         "CARILLON_CALLBACK_ALLOW_PRIVATE": "true",
@@ -95,6 +96,8 @@ def _start(home: Home, name: str, env: dict[str, str], say: Say) -> None:
         return
     say("starting the services" if name == TOGETHER else f"starting {name}")
     words = [] if name == TOGETHER else [name]
+    if name == FRONT:
+        words.append("--front")
     start_detached(home, name, [sys.executable, "-m", "carillon_cli", "run", *words], env)
 
 
@@ -124,13 +127,16 @@ def log_end(home: Home, name: str) -> str:
 def watch(home: Home, names: Sequence[str]) -> str | None:
     """Wait for Ctrl-C or SIGTERM (None) or for a process to die (its name)."""
     asked = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.set())
-    while not asked.wait(WATCH_S):
-        died = first_died(home, names)
-        if died:
-            return died
-    return None
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not asked.wait(WATCH_S):
+            died = first_died(home, names)
+            if died:
+                return died
+        return None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def bring_down(home: Home, say: Say) -> None:
@@ -142,7 +148,8 @@ def bring_down(home: Home, say: Say) -> None:
     stop_servers(home, say)
 
 
-def _demo_env(running: Running, servers: Servers, token: str) -> dict[str, str]:
+def demo_values(running: Running, servers: Servers, token: str) -> dict[str, str]:
+    """What demo.env holds."""
     return {
         "CARILLON_URL": running.url,
         "CARILLON_DOOR": running.demo.door,
@@ -167,8 +174,7 @@ def welcome(home: Home, running: Running) -> str:
 Carillon is up.
 
   send an SMS        curl '{push}'
-  the handsets       {running.simulator_url}
-  its receipts       {running.simulator_url}/callbacks
+  see it arrive      {running.simulator_url}/   (handsets, and the receipts that the demo account gets)
   the JSON API       {running.url}/v1/messages   (Authorization: Bearer {account.api_key})
   all addresses      {home.path}/demo.env   (source it in a shell)
   logs               {home.logs}
