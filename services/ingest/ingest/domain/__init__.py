@@ -1,0 +1,1 @@
+"""Decisions: plain Python, no I/O, no clock, no await."""
