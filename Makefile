@@ -49,7 +49,7 @@ format: $(DEVELOPMENT)  ## format the code and repair what lint can repair
 	$(BIN)/ruff format .
 
 bench: $(DEVELOPMENT)  ## measure push, batch and latency against the simulator
-	@$(BIN)/python bench/run.py $(ARGS)
+	@$(BIN)/python -m bench.run $(ARGS)
 
 lock: $(DEVELOPMENT)  ## pin and hash the newest versions of requirements/*.in
 	$(LOCK) requirements/runtime.in --output-file requirements/runtime.txt

@@ -1,11 +1,9 @@
-"""Settings of the accounts service, from `CARILLON_...`."""
-
-from pydantic import AliasChoices, Field
+"""The environment of this service."""
 
 from carillon.runtime.settings import CarillonSettings
 
 
-class AccountsSettings(CarillonSettings):
+class Settings(CarillonSettings):
     """`CARILLON_ADMIN_TOKEN` (or `CARILLON_ADMIN_TOKEN_FILE`) opens the admin API; without it that API is shut."""
 
-    port: int = Field(default=8081, validation_alias=AliasChoices("CARILLON_ACCOUNTS_PORT", "port"))
+    accounts_port: int = 8081

@@ -11,7 +11,7 @@ import msgspec
 from pymongo.errors import DuplicateKeyError
 
 from accounts.domain.account import Account
-from carillon.mongo import Database, Document, Index
+from carillon.mongo import Database, Document, Index, ensure_indexes
 
 INDEXES = {
     "accounts": (
@@ -30,10 +30,18 @@ class NameTakenError(Exception):
 
 
 class AccountStore:
-    """Reads and writes whole accounts."""
+    """A part. Reads and writes whole accounts."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._accounts = database["accounts"]
+
+    async def start(self) -> None:
+        """Make the indexes that are missing."""
+        await ensure_indexes(self._database, INDEXES)
+
+    async def stop(self) -> None:
+        """Nothing to let go: the client is another part."""
 
     async def add(self, account: Account) -> None:
         """A new account, with its event pending."""
@@ -42,7 +50,10 @@ class AccountStore:
     async def replace(self, account: Account, *, expected: int) -> bool:
         """Store the new state with its event pending; False when the version is no longer the expected one."""
         try:
-            result = await self._accounts.replace_one({"_id": account.id, "version": expected}, _document(account))
+            # $set and not a replacement: a process of an older release must not drop what a newer one has added
+            result = await self._accounts.update_one(
+                {"_id": account.id, "version": expected}, {"$set": _document(account)}
+            )
         except DuplicateKeyError as error:
             raise NameTakenError(account.id) from error
         return result.matched_count == 1

@@ -1,4 +1,6 @@
-"""What the APIs show of an account. No hash and no password is shown anywhere; a key and a secret where they are made."""
+"""What the APIs show of an account: never a hash or a password; a key and a secret only where they are made."""
+
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -122,7 +124,7 @@ class AdminAccountView(AccountView):
         )
 
 
-def _fields(account: Account) -> dict[str, object]:
+def _fields(account: Account) -> dict[str, Any]:
     return {
         "id": account.id,
         "state": account.state,

@@ -1,5 +1,7 @@
 """Changes of an account, as pure functions."""
 
+from collections.abc import Callable
+
 import pytest
 
 from accounts.domain import changes
@@ -70,14 +72,15 @@ def test_an_account_is_suspended_and_active_again() -> None:
 
 
 def test_a_closed_account_gets_nothing_new() -> None:
-    for change in (
+    refused: list[Callable[[], Account]] = [
         lambda: changes.with_fields(CLOSED, {"state": "active"}),
         lambda: changes.with_door(CLOSED, _door("other")),
         lambda: changes.with_door_fields(CLOSED, "shop", {"split_long_text": True}),
         lambda: changes.with_key(CLOSED, _key("key_2")),
         lambda: changes.with_callback(CLOSED, "https://example.org", "json", "whsec_x"),
         lambda: changes.with_rotated_secret(CLOSED, "whsec_x"),
-    ):
+    ]
+    for change in refused:
         with pytest.raises(ConflictError) as error:
             change()
         assert error.value.code == "account_closed"
@@ -142,11 +145,12 @@ def test_a_new_password_keeps_the_login() -> None:
 
 
 def test_what_is_not_there_is_named_as_unknown() -> None:
-    for code, change in {
+    unknown: dict[str, Callable[[], Account]] = {
         "door_unknown": lambda: changes.without_door(_account(), "shop"),
         "api_key_unknown": lambda: changes.without_key(_account(), "key_1"),
         "callback_unknown": lambda: changes.with_rotated_secret(_account(), "whsec_a"),
-    }.items():
+    }
+    for code, change in unknown.items():
         with pytest.raises(UnknownError) as error:
             change()
         assert error.value.code == code

@@ -18,8 +18,8 @@ MAX_BODY_BYTES = 1_000_000
 class CallbackSink:
     """Answers `ANY /simulator/callbacks` and `/simulator/callbacks/<name>`; the rest goes to `app`.
 
-    A name that starts with three digits and a dash answers with that status (`503-retries`, `410-gone`), so that one can
-    watch what happens then; any other answers 200.
+    A name that starts with three digits and a dash answers with that status (`503-retries`, `410-gone`), so that one
+    can watch what happens then; any other answers 200.
     """
 
     def __init__(self, app: AsgiApp, log: CallbackLog, clock: Clock) -> None:

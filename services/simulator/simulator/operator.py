@@ -10,7 +10,7 @@ from simulator.domain.faults import Faults
 from simulator.intake import Intake
 from simulator.outbox import Outbox
 from simulator.reporting import Reporting
-from simulator.settings import SimulatorSettings
+from simulator.settings import Settings
 
 _STOP_S = 2.0
 
@@ -18,7 +18,7 @@ _STOP_S = 2.0
 class Operator:
     """A part of the process: an SMPP server on its port, and everything behind it."""
 
-    def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         self.alphabet = settings.simulator_alphabet
         self._password = settings.simulator_password.get_secret_value().encode()
         self._first_faults = Faults(
@@ -31,6 +31,7 @@ class Operator:
         self.reporting = Reporting(self.books, self.outboxes)
         self._admission = Admission(self._first_faults)
         self._intake = Intake(self.books, self._admission, self.reporting, clock)
+        self._listening = False
         self._bound: set[ServerSession] = set()
         self._server = SmppServer(
             ServerSettings(
@@ -45,12 +46,18 @@ class Operator:
     async def start(self) -> None:
         """Listen."""
         await self._server.start()
+        self._listening = True
 
     async def stop(self) -> None:
         """Answer what was delayed, unbind everybody."""
+        self._listening = False
         self._intake.flush()
         self.reporting.clear()
         await self._server.stop(_STOP_S)
+
+    def problems(self) -> dict[str, str]:
+        """What keeps it from being ready."""
+        return {} if self._listening else {"smpp": "not listening"}
 
     @property
     def port(self) -> int:

@@ -61,6 +61,8 @@ class Outbox:
             room = session.free if session is not None else 0
             if session is None or not room:
                 return
+            self.sessions.remove(session)
+            self.sessions.append(session)  # of those with equal room it comes last
             for _ in range(min(room, len(self.waiting))):
                 self._send(session, self.waiting.popleft())
 

@@ -7,10 +7,10 @@ from pydantic import Field, SecretStr
 from carillon.runtime.settings import CarillonSettings
 
 
-class SimulatorSettings(CarillonSettings):
+class Settings(CarillonSettings):
     """`CARILLON_SIMULATOR_...`. System ids are one name or several between commas, all with the same password."""
 
-    port: int = Field(default=8085, validation_alias="CARILLON_SIMULATOR_HTTP_PORT")
+    simulator_port: int = 8085
     simulator_smpp_host: str = "127.0.0.1"
     simulator_smpp_port: int = 2776
     simulator_system_id: str = "carillon"

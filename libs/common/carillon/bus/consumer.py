@@ -172,7 +172,7 @@ class Consumer:
         except self._temporary:
             raise
         except Exception as error:  # noqa: BLE001  one bad record must not hold up the others
-            log.warning("consumer.batch_failed", queue=self.queue.name, error=repr(error))
+            log.warning("consumer.batch_failed", queue=self.queue.name, error=repr(error), exc_info=True)
             await handle_isolated(self._subscription, deliveries, self._publisher, self._temporary)
 
     async def _acknowledge(self, messages: Sequence[DeliveredMessage]) -> None:

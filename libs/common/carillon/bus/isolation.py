@@ -52,7 +52,7 @@ async def handle_isolated(
             except Defer as error:
                 await publisher.publish([_deferred(subscription.queue, alone, record, str(error))])
             except Exception as error:
-                log.exception("consumer.record_failed", queue=subscription.queue.name)
+                log.warning("consumer.record_failed", queue=subscription.queue.name, error=repr(error))
                 await publisher.publish([_deferred(subscription.queue, alone, record, repr(error))])
 
 

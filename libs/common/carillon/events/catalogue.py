@@ -11,7 +11,7 @@ from carillon.events.message import Accepted, Refused, Routed, StatusChanged, Su
 from carillon.events.report import InboundReceived, ReportReceived
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """One line of the catalogue. `said_by` is one service; nobody else may publish it."""
 

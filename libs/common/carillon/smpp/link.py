@@ -122,7 +122,12 @@ class Link(asyncio.Protocol):
         self.closed = True
         self._reason = reason
         self._transport.close()
-        self._cut_off = self._loop.call_later(_CLOSE_TIMEOUT_S, self._transport.abort)
+        self._cut_off = self._loop.call_later(_CLOSE_TIMEOUT_S, self.abort)
+
+    def abort(self) -> None:
+        """Cut the connection: what the peer did not take by now it will not get."""
+        if self._transport is not None:
+            self._transport.abort()
 
     async def wait_closed(self) -> str:
         """Wait until the connection is gone; the reason."""

@@ -124,7 +124,8 @@ def encode_submit_multi_answer(message_id: str, failed: list[tuple[Address, int]
     """Write the body of a submit_multi_resp (4.5.2): the id, and which numbers failed with what status."""
     parts = [c_octets(message_id, _MESSAGE_ID, Status.INVMSGID), octets(len(failed))]
     for address, status in failed:
-        parts += (_write_address(address, Status.INVDSTADR), status.to_bytes(4, "big"))
+        high, low = divmod(status, 1 << 16)
+        parts += (_write_address(address, Status.INVDSTADR), octets(*divmod(high, 256), *divmod(low, 256)))
     return b"".join(parts)
 
 

@@ -224,12 +224,13 @@ class Session(Link):
                     await asyncio.wait((self._quiet, self._gone), return_when=asyncio.FIRST_COMPLETED)
                     if not self.closed:
                         self._send_request(self._control, _UNBIND, b"", lambda _: self.close("unbound"))
-                if self.state is State.UNBINDING:
-                    await self.wait_closed()
+                if self.state is not State.UNBINDING:
+                    self.close("closed")
+                await self.wait_closed()
         except TimeoutError:
-            log.info("%s did not unbind in %.1f s", self, timeout_s)
-        self.close("unbind timed out" if self.state is State.UNBINDING else "closed")
-        await self.wait_closed()
+            self.close("unbind timed out")
+            self.abort()
+            await self.wait_closed()
 
     def close(self, reason: str) -> None:
         """Write what is waiting, then close at once; what has no answer is `lost`."""

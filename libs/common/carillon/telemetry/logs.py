@@ -66,21 +66,20 @@ class _Bridge(logging.Handler):
         self._out = out
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
+        """Write one line. What cannot be formatted is named without its arguments: they may be private."""
+        level = record.levelname.lower()
+        event: Event = {"level": level, "logger": record.name}
         try:
-            event: Any = {
-                "event": record.getMessage(),
-                "level": record.levelname.lower(),
-                "logger": record.name,
-            }
-            if record.exc_info:
-                event["exc_info"] = record.exc_info
-            for processor in self._processors:
-                event = processor(None, record.levelname.lower(), event)
-            self._out.write(event + "\n")
-            self._out.flush()
-        except Exception:  # noqa: BLE001  a log line must not bring down who wrote it
-            self.handleError(record)
+            event["event"] = record.getMessage()
+        except Exception as error:  # noqa: BLE001  a log line must not bring down who wrote it
+            event["event"] = f"log.unreadable: {type(error).__name__} in {record.pathname}:{record.lineno}"
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        line: Any = event
+        for processor in self._processors:
+            line = processor(None, level, line)
+        self._out.write(line + "\n")
+        self._out.flush()
 
 
 def _stamp(service: str) -> Processor:

@@ -122,7 +122,7 @@ def record_parked(queue: str, records: int) -> None:
 
 
 def record_submits(operator: str, outcome: str, count: int = 1) -> None:
-    """Parts answered by an operator. `outcome`: submitted, refused, throttled, ambiguous, failed."""
+    """Parts answered by an operator. `outcome`: taken, throttled, temporary, refused, unanswered."""
     SUBMITS.values[operator, outcome] += count
 
 

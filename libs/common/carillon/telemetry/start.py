@@ -8,7 +8,7 @@ from carillon.telemetry.logs import LogFormat, LogLevel, configure_logs
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
-_running: "Telemetry | None" = None
+_running: list["Telemetry"] = []
 
 
 class Telemetry:
@@ -22,11 +22,10 @@ class Telemetry:
 
         Blocks for some seconds if the collector is away.
         """
-        global _running
         while self._undo:
             self._undo.pop()()
-        if _running is self:
-            _running = None
+        if self in _running:
+            _running.remove(self)
 
 
 def start_telemetry(
@@ -44,13 +43,13 @@ def start_telemetry(
     address of an OTLP/HTTP collector) or an `exporter` (tests); `trace_ratio`, 0 to 1, of the requests that
     come without a sampled trace of their own.
     """
-    global _running
-    if _running is not None:
+    if _running:
         raise RuntimeError("telemetry runs already: it is started once a process")
     undo = [configure_logs(service, log_level, log_format)]
     if otlp_endpoint is not None or exporter is not None:
         from carillon.telemetry.export import start_export  # noqa: PLC0415  the SDK is heavy
 
         undo.append(start_export(service, otlp_endpoint, exporter, trace_ratio))
-    _running = Telemetry(undo)
-    return _running
+    telemetry = Telemetry(undo)
+    _running.append(telemetry)
+    return telemetry

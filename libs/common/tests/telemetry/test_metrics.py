@@ -105,7 +105,7 @@ def test_a_histogram_takes_many_equal_values_at_once() -> None:
     ("record", "limit_us"),
     [
         (lambda: metrics.record_accepted("json", "bulk", 500), 1.0),
-        (lambda: metrics.record_submits("north", "submitted"), 1.0),
+        (lambda: metrics.record_request("json", "accepted"), 1.0),
         (lambda: metrics.record_submit_duration("north", 0.02), 2.0),
     ],
 )

@@ -1,4 +1,4 @@
-"""What single values must look like. Each function returns the value as it is kept, or raises ValueError with a reason."""
+"""What single values must look like: each function returns the value as it is kept, or says why not (ValueError)."""
 
 import re
 from ipaddress import IPv6Network, ip_network
@@ -10,7 +10,7 @@ from accounts.domain.account import SCOPES
 from carillon.events.message import SenderType
 from carillon.sms.sender import sender
 
-_DOOR = re.compile(r"[a-z0-9-]{3,32}", re.ASCII)
+_DOOR = re.compile(r"[A-Za-z0-9-]{3,32}", re.ASCII)
 _LOGIN = re.compile(r"[!-9;-~]{1,64}", re.ASCII)  # visible ASCII; no colon, which ends the login in HTTP Basic
 _SENDER_WORDS: dict[SenderType, str] = {"international": "mobile", "national": "number", "alphanumeric": "text"}
 _LONGEST_URL = 2_000
@@ -18,10 +18,9 @@ _LONGEST_URL = 2_000
 
 def door_name(value: str) -> str:
     """A door's name as it is matched: in lower case (CONTRACTS 1)."""
-    name = value.lower()
-    if _DOOR.fullmatch(name) is None:
+    if _DOOR.fullmatch(value) is None:
         raise ValueError("3 to 32 letters, digits or dashes")
-    return name
+    return value.lower()
 
 
 def address(value: str) -> str:
@@ -70,7 +69,7 @@ def scope(value: str) -> str:
 
 
 def callback_url(value: str) -> str:
-    """An http or https URL. Where it leads to is checked when receipt connects, not here: names change their address."""
+    """An http or https URL. Where it leads is checked when receipt connects: a name may change its address."""
     parts = urlsplit(value)
     try:
         named_port = parts.port  # raises ValueError of its own when it is no port

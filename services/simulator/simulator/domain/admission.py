@@ -50,10 +50,9 @@ class Admission:
                 return status
         if not rule.refusal:
             return OK
-        if rule.refused_tries:
-            if self._tries.another(key) > rule.refused_tries:
-                self._tries.forget(key)
-                return OK
+        if rule.refused_tries and self._tries.another(key) > rule.refused_tries:
+            self._tries.forget(key)
+            return OK
         return rule.refusal
 
     def outcome(self, rule: Rule) -> Outcome:

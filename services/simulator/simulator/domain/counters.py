@@ -8,14 +8,13 @@ _SLICES = 10  # a second in tenths
 
 
 class Counters(Struct):
-    """`duplicates` are accepted submits that were accepted before, `unique` the others; `unanswered_max` is per bind."""
+    """`duplicates` are accepted submits that came before, `unique` the others. `unanswered_max` is per bind."""
 
     submits: int = 0
     accepted: int = 0
     duplicates: int = 0
     throttled: int = 0
     refused: int = 0
-    unanswered: int = 0
     unanswered_max: int = 0
     receipts_made: int = 0
     receipts_sent: int = 0
@@ -35,7 +34,7 @@ class Counters(Struct):
 
 
 class Peak:
-    """The most submits in any one second, its start taken at tenths of a second: exact for steady traffic, never over."""
+    """The most submits in one second, where seconds start at each tenth of one: never more than there really were."""
 
     def __init__(self) -> None:
         self.value = 0

@@ -69,11 +69,11 @@ class Handsets:
         else:
             self.uncounted += 1
 
-    def of(self, number: str) -> list[Received]:
-        """What one handset holds, newest first."""
-        found = []
+    def of(self, number: str, limit: int) -> list[Received]:
+        """The newest parts that one handset holds, newest first."""
+        found: list[Received] = []
         at = self._newest.get(number, -1)
-        while at >= 0 and at >= self._total - self._kept:
+        while at >= 0 and at >= self._total - self._kept and len(found) < limit:
             received = self._ring[at % self._kept]
             found.append(received)
             at = received.previous
@@ -84,12 +84,11 @@ class Handsets:
         for at in range(self._total - 1, max(-1, self._total - 1 - self._kept), -1):
             yield self._ring[at % self._kept]
 
-    def numbers(self) -> Iterator[tuple[str, Received]]:
-        """Handsets and their newest message, the one that received last first."""
+    def numbers(self) -> Iterator[str]:
+        """Handsets, the one that received last first."""
         for received in self.latest():
-            at = self._newest[received.number]
-            if self._ring[at % self._kept] is received:
-                yield received.number, received
+            if self._ring[self._newest[received.number] % self._kept] is received:
+                yield received.number
 
     def __len__(self) -> int:
         return len(self._newest)

@@ -1,10 +1,11 @@
 """From what a handset received to what it shows: parts joined, octets read, headers explained."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from carillon.sms.alphabet import DefaultAlphabet
-from carillon.sms.data_coding import decode_text
+from carillon.sms.data_coding import DEFAULT, decode_text
 from carillon.sms.udh import Udh, UdhInvalid, split_user_data
 from carillon.sms.wap_push import PUSH_PORT
 from simulator.domain.fates import DELIVERED
@@ -12,6 +13,8 @@ from simulator.domain.handsets import Received
 from simulator.domain.wap_push import read_push
 
 _NAMES = {0x00: "gsm", 0x01: "ascii", 0x03: "latin1", 0x06: "iso8859-5", 0x07: "iso8859-8", 0x08: "ucs2"}
+_ASCII = 0x01
+_CONTROL = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f]")  # what no text in ASCII has; some clients call GSM so
 _MISSING = "[…]"
 
 _Key = tuple[str, str, int, int]
@@ -113,8 +116,10 @@ def _status(parts: list[Received], now_ms: int) -> str:
 
 
 def _text(parts: list[_Part], alphabet: DefaultAlphabet) -> tuple[str, str]:
-    data_coding = parts[0].received.data_coding
     pieces = list(_pieces(parts))
+    data_coding = parts[0].received.data_coding
+    if data_coding == _ASCII and _CONTROL.search(b"".join(pieces)):
+        data_coding = DEFAULT
     ports = next((part.udh.ports for part in parts if part.udh is not None and part.udh.ports is not None), None)
     if ports is not None and ports.destination == PUSH_PORT:
         push = read_push(pieces[0]) if len(pieces) == 1 else None

@@ -1,0 +1,1 @@
+"""Measures Carillon, one process per service, against the simulator. `make bench`."""

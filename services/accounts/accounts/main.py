@@ -1,0 +1,46 @@
+"""The one place where the accounts service is built and wired."""
+
+import os
+import socket
+
+from accounts import admin_api, own_api
+from accounts.consumers import subscriptions
+from accounts.handlers import ChangeAccount, SayAll, SayPending
+from accounts.problems import TRANSLATIONS
+from accounts.settings import Settings
+from accounts.store import AccountStore
+from carillon.bus.rabbit import RabbitBus
+from carillon.bus.subscribed import Subscribed
+from carillon.http.app import create_app
+from carillon.mongo import TEMPORARY_ERRORS, Mongo
+from carillon.runtime.background import Every
+from carillon.runtime.clock import SystemClock
+from carillon.runtime.lifecycle import Part, Service
+
+_SWEEP_S = 2.0
+
+
+def build(settings: Settings) -> Service:
+    """Wire the service; nothing is connected before its parts are started."""
+    clock = SystemClock()
+    mongo = Mongo(settings.mongo_url, prefix=settings.mongo_prefix, app="carillon-accounts")
+    store = AccountStore(mongo.database("accounts"))
+    bus = RabbitBus(
+        settings.amqp_url, name=f"accounts@{socket.gethostname()}:{os.getpid()}", temporary=TEMPORARY_ERRORS
+    )
+    change = ChangeAccount(store, bus, clock)
+    parts: list[Part] = [
+        mongo,
+        store,
+        bus,
+        Subscribed(bus, subscriptions(SayAll(store, bus))),
+        Every("pending account changes", _SWEEP_S, SayPending(store, bus).sweep),
+    ]
+    token = settings.admin_token.get_secret_value() if settings.admin_token else ""
+    app = create_app(
+        "Carillon accounts",
+        routers=[admin_api.routes(store, change, clock, token), own_api.routes(store, clock)],
+        health=bus.problems,
+        translations=TRANSLATIONS,
+    )
+    return Service("accounts", app, settings.accounts_port, parts, bus.problems)

@@ -1,0 +1,39 @@
+"""Says status changes: to whoever acts on them (`message.status`), then to whoever studies them (the stream)."""
+
+from collections.abc import Sequence
+
+from carillon.bus import Bus
+from carillon.bus.topology import RECEIPT_STREAM
+from carillon.events.base import LANES, MAX_RECORDS
+from carillon.events.catalogue import MESSAGE_STATUS
+from carillon.events.message import StatusChanged
+from carillon.runtime.clock import Clock
+from carillon.telemetry import metrics
+from receipt.domain.stream import CONTENT_TYPE, cloud_event
+
+Said = tuple[StatusChanged, str]  # a change, and the country of its number
+
+
+class Announcer:
+    """Returns when everything is confirmed. Saying the same again is harmless: same message, same status."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self._bus = bus
+        self._clock = clock
+
+    async def say(self, said: Sequence[Said]) -> None:
+        """Publish in the lane of each message, then append to the stream."""
+        if not said:
+            return
+        for lane in LANES:
+            records = [change for change, _ in said if change.lane == lane]
+            if records:
+                await self._bus.publish(MESSAGE_STATUS, records, lane=lane)
+        now_ms = self._clock.now_ms()
+        bodies = [cloud_event(said[at : at + MAX_RECORDS], now_ms) for at in range(0, len(said), MAX_RECORDS)]
+        await self._bus.append(RECEIPT_STREAM, bodies, content_type=CONTENT_TYPE)
+        counts: dict[str, int] = {}
+        for change, _ in said:
+            counts[change.status] = counts.get(change.status, 0) + 1
+        for status, count in counts.items():
+            metrics.record_receipts(status, count)

@@ -1,0 +1,1 @@
+"""MongoDB documents and what they mean. One file a collection."""

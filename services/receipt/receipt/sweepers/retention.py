@@ -1,0 +1,26 @@
+"""Messages are kept for so many days, then deleted, the oldest first and a few at a time."""
+
+import asyncio
+
+from carillon.runtime.clock import Clock
+from carillon.runtime.ids import first_id_at
+from receipt.store.messages import MessageStore
+
+_BATCH = 1_000
+_PAUSE_S = 0.2
+_DAY_MS = 86_400_000
+
+
+class RetentionSweeper:
+    """`sweep()` deletes what is older than `days`."""
+
+    def __init__(self, messages: MessageStore, days: int, clock: Clock) -> None:
+        self._messages = messages
+        self._days = days
+        self._clock = clock
+
+    async def sweep(self) -> None:
+        """Until nothing that old is left."""
+        until = first_id_at(self._clock.now_ms() - self._days * _DAY_MS) - 1
+        while until > 0 and await self._messages.delete_until(until, _BATCH) == _BATCH:
+            await asyncio.sleep(_PAUSE_S)
