@@ -4,18 +4,23 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from accounts.domain import changes
+from accounts.handlers import ChangeAccount
 from accounts.main import build
 from accounts.settings import Settings
+from accounts.store import AccountStore
 from carillon.bus.rabbit import RabbitBus
 from carillon.copies import AccountCopy
 from carillon.events.account import AccountChanged
 from carillon.mongo import TEMPORARY_ERRORS, Mongo
+from carillon.runtime.clock import SystemClock
 from carillon.runtime.lifecycle import start_all
 from carillon.testing.bus_contract import eventually
 
@@ -128,14 +133,19 @@ async def test_what_a_crash_between_write_and_publish_left_is_said_by_the_next_p
         async with _accounts(settings) as client:
             made = await _post(client, "/admin/accounts", {"name": "Shop"})
             await eventually(lambda: copy.by_id(made["id"]), within_s=1)
-        # what a process leaves that dies after its write and before its publish
         mongo = Mongo(settings.mongo_url, prefix=settings.mongo_prefix)
-        await mongo.database("accounts")["accounts"].update_one(
-            {"_id": made["id"]}, {"$set": {"name": "Bakery", "pending": True}, "$inc": {"version": 1}}
+        accounts = mongo.database("accounts")["accounts"]
+        # a process that dies after its write: its bus was never started, so nothing of it reaches the broker
+        dying = ChangeAccount(
+            AccountStore(mongo.database("accounts")),
+            RabbitBus(settings.amqp_url, name="dying"),
+            SystemClock(),
+            say_timeout_s=0.1,
         )
+        await dying.apply(made["id"], partial(changes.with_fields, fields={"name": "Bakery"}))
+        assert await accounts.count_documents({"pending": {"$exists": True}}) == 1
         async with _accounts(settings):
             await eventually(lambda: _known(copy, made["id"]).name == "Bakery", within_s=5)
-            accounts = mongo.database("accounts")["accounts"]
             async with asyncio.timeout(5):
                 while await accounts.count_documents({"pending": {"$exists": True}}):
                     await asyncio.sleep(0.05)
