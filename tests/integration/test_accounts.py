@@ -1,32 +1,48 @@
 """The accounts service on a real RabbitMQ and MongoDB: what it changes reaches the copies that other services keep."""
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from accounts.domain import changes
-from accounts.handlers import ChangeAccount
 from accounts.main import build
 from accounts.settings import Settings
-from accounts.store import AccountStore
 from carillon.bus.rabbit import RabbitBus
 from carillon.copies import AccountCopy
 from carillon.events.account import AccountChanged
 from carillon.mongo import TEMPORARY_ERRORS, Mongo
-from carillon.runtime.clock import SystemClock
 from carillon.runtime.lifecycle import start_all
 from carillon.testing.bus_contract import eventually
 
 pytestmark = pytest.mark.integration
 
 TOKEN = "admin-token-of-this-test"
+
+# A process that has made its change durable and waits for a broker that it never reached: it is killed there.
+DYING = """
+import asyncio, sys
+from functools import partial
+from accounts.domain import changes
+from accounts.handlers import ChangeAccount
+from accounts.store import AccountStore
+from carillon.bus.rabbit import RabbitBus
+from carillon.mongo import Mongo
+from carillon.runtime.clock import SystemClock
+
+async def main(mongo_url, prefix, amqp_url, account):
+    store = AccountStore(Mongo(mongo_url, prefix=prefix).database("accounts"))
+    change = ChangeAccount(store, RabbitBus(amqp_url, name="dying"), SystemClock(), say_timeout_s=60)
+    await change.apply(account, partial(changes.with_fields, fields={"name": "Bakery"}))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
 
 
 @pytest.fixture
@@ -135,15 +151,17 @@ async def test_what_a_crash_between_write_and_publish_left_is_said_by_the_next_p
             await eventually(lambda: copy.by_id(made["id"]), within_s=1)
         mongo = Mongo(settings.mongo_url, prefix=settings.mongo_prefix)
         accounts = mongo.database("accounts")["accounts"]
-        # a process that dies after its write: its bus was never started, so nothing of it reaches the broker
-        dying = ChangeAccount(
-            AccountStore(mongo.database("accounts")),
-            RabbitBus(settings.amqp_url, name="dying"),
-            SystemClock(),
-            say_timeout_s=0.1,
-        )
-        await dying.apply(made["id"], partial(changes.with_fields, fields={"name": "Bakery"}))
-        assert await accounts.count_documents({"pending": {"$exists": True}}) == 1
+        dying = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", DYING, settings.mongo_url, settings.mongo_prefix, settings.amqp_url, made["id"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+        async with asyncio.timeout(30):
+            while not await accounts.count_documents({"pending": {"$exists": True}}):
+                assert dying.returncode is None
+                await asyncio.sleep(0.02)
+        dying.kill()
+        await dying.wait()
+        assert _known(copy, made["id"]).name == "Shop"
         async with _accounts(settings):
             await eventually(lambda: _known(copy, made["id"]).name == "Bakery", within_s=5)
             async with asyncio.timeout(5):
