@@ -18,6 +18,7 @@ from carillon.mongo.nodes import NoNodeError
 from carillon.runtime.committer import Committer, OverloadedError
 from carillon.telemetry import metrics, names, traces
 
+RETRY_AFTER_S = 2
 # Nothing is wrong with the message: the client should come back a little later.
 BUSY_ERRORS: tuple[type[Exception], ...] = (OverloadedError, BusDownError, NoNodeError, *TEMPORARY_ERRORS)
 

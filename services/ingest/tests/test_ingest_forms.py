@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ingest.domain.push import PARAMETERS
 from ingest.domain.refusal import Refusal
 from ingest.doors.form import decode_form

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from carillon.events.account import Door
 from carillon.testing.builders import an_account
 from carillon.testing.clock import START_MS

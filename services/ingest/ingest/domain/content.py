@@ -7,7 +7,6 @@ from carillon.events.message import Encoding
 from carillon.sms.segments import ContentInvalid, segment, segment_binary
 from carillon.sms.udh import UdhInvalid, parse_udh
 from carillon.sms.wap_push import WapPushInvalid, wap_push
-
 from ingest.domain.refusal import CONTENT_EMPTY, Refusal
 
 # 8-bit data of message class 1 (3GPP TS 23.038 clause 4), which is what handsets expect a push in

@@ -5,12 +5,12 @@ import re
 from typing import Any, Final
 
 import msgspec
+
 from carillon.events.account import AccountChanged
 from carillon.events.base import Lane
 from carillon.events.message import Accepted, SenderType
 from carillon.sms.numbers import NumberInvalid, recipient
 from carillon.sms.sender import SenderInvalid, guess_sender
-
 from ingest.domain.content import Content, binary_content, check_not_empty, text_content, wap_content, whole_udh
 from ingest.domain.refusal import Refusal
 from ingest.domain.request import MessageRequest, QuoteRequest
@@ -96,7 +96,9 @@ def _sender(value: str | None, account: AccountChanged) -> tuple[str, SenderType
 
 def _check_url(url: str) -> None:
     if _URL.fullmatch(url) is None:
-        raise Refusal("callback_invalid", "an http or https URL of ASCII characters, without credentials", "callback.url")
+        raise Refusal(
+            "callback_invalid", "an http or https URL of ASCII characters, without credentials", "callback.url"
+        )
 
 
 def _check_metadata(metadata: dict[str, Any]) -> None:
@@ -114,8 +116,7 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
 def _can_be_kept(value: object, levels: int) -> bool:
     if isinstance(value, dict):
         return levels > 0 and all(
-            _METADATA_KEY.fullmatch(key) is not None and _can_be_kept(inner, levels - 1)
-            for key, inner in value.items()
+            _METADATA_KEY.fullmatch(key) is not None and _can_be_kept(inner, levels - 1) for key, inner in value.items()
         )
     if isinstance(value, list):
         return levels > 0 and all(_can_be_kept(inner, levels - 1) for inner in value)

@@ -11,7 +11,6 @@ from carillon.events.message import Accepted, SenderType
 from carillon.sms.numbers import NumberInvalid, recipient
 from carillon.sms.sender import SenderInvalid, sender
 from carillon.sms.udh import UdhInvalid, client_udh
-
 from ingest.domain.content import Content, binary_content, text_content, wap_content
 from ingest.domain.refusal import CONTENT_EMPTY, NUMBER_EMPTY, NUMBER_NOT_NUMERIC, Refusal
 

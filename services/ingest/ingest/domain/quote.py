@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from carillon.events.message import Encoding
-from carillon.sms.explain import explain
 from msgspec import Meta, Struct
 
+from carillon.events.message import Encoding
+from carillon.sms.explain import explain
 from ingest.domain.order import content_of
 from ingest.domain.request import QuoteRequest
 

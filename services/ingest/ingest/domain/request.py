@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
+from msgspec import Meta, Struct
+
 from carillon.events.base import Lane
 from carillon.events.message import CallbackForm, OnAmbiguous
-from msgspec import Meta, Struct
 
 LONGEST_TEXT = 255 * 153
 MAX_VALIDITY_S = 604_800
@@ -67,7 +68,8 @@ class MessageRequest(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
         str | None, Meta(min_length=1, max_length=128, description="your own reference, given back in receipts")
     ] = None
     on_ambiguous: Annotated[
-        OnAmbiguous | None, Meta(description="when an operator's answer is lost: send again, or hold; default: account's")
+        OnAmbiguous | None,
+        Meta(description="when an operator's answer is lost: send again, or hold; default: account's"),
     ] = None
     metadata: Annotated[
         dict[str, Any] | None, Meta(description="your own data, given back in receipts: 4 levels, 2,048 bytes at most")

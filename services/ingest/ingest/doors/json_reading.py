@@ -1,7 +1,6 @@
 """The body of `POST /v1/messages`: one message or a batch, each record read by itself so that a bad one stands alone."""
 
 import re
-from collections.abc import Sequence
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -11,26 +10,15 @@ from carillon.events.base import Lane
 from carillon.events.message import Accepted
 from ingest.domain.order import draft_of
 from ingest.domain.refusal import Refusal
-from ingest.domain.request import MessageRequest
+from ingest.domain.request import MessageRequest, QuoteRequest
 
 MAX_BATCH: Final = 1_000
-MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 
 # msgspec ends its messages with where it was: "Expected `str`, got `int` - at `$.callback.url`"
 _PLACE: Final = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`\Z")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `([^`]*)`")
 
 Outcome = Accepted | Refusal
-
-
-class BadBodyError(Exception):
-    """The request as a whole cannot be read: `code`, a word for people, and the field if one is to blame."""
-
-    def __init__(self, code: str, detail: str, field: str | None = None) -> None:
-        super().__init__(code)
-        self.code = code
-        self.detail = detail
-        self.field = field
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,53 +35,45 @@ T = TypeVar("T")
 _probe = msgspec.json.Decoder(_Probe)
 _batch = msgspec.json.Decoder(Batch)
 _message = msgspec.json.Decoder(MessageRequest)
+_quote = msgspec.json.Decoder(QuoteRequest)
 
 
-def is_batch(body: bytes) -> bool:
-    """Whether a body is a batch; `BadBodyError` when it is no JSON object at all."""
-    return bool(bytes(read(_probe, body).messages))
+def decide(body: bytes, account: AccountChanged, key_id: str, now_ms: int) -> tuple[bool, list[Outcome]]:
+    """Whether it is a batch, and a draft or a refusal for each message, in order.
+
+    `Refusal` when the request as a whole cannot be read.
+    """
+    if not bytes(_read(_probe, body).messages):
+        return False, [_decide_one(body, account, key_id, "urgent", now_ms)]
+    records = _read(_batch, body).messages
+    return True, [_decide_one(record, account, key_id, "bulk", now_ms) for record in records]
 
 
-def decide(body: bytes, account: AccountChanged, key_id: str, now_ms: int) -> list[Outcome]:
-    """A draft or a refusal for each message of a batch, in order; or for the one message."""
-    if not is_batch(body):
-        return [_decide_one(body, account, key_id, "urgent", now_ms)]
-    records = read(_batch, body).messages
-    return [_decide_one(record, account, key_id, "bulk", now_ms) for record in records]
+def read_quote(body: bytes) -> QuoteRequest:
+    """A content to be quoted; `Refusal` when it cannot be read."""
+    return _read(_quote, body)
 
 
-def read(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
-    """Decode; `BadBodyError` says what is wrong, without quoting values."""
+def _read(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        refusal = _refusal(str(error))
-        raise BadBodyError(refusal.code, refusal.detail, refusal.field) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadBodyError("json_invalid", "the body is not JSON in UTF-8") from None
+        raise _refusal(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refusal("json_invalid", "not JSON in UTF-8, or nested too deeply") from None
 
 
-def _decide_one(
-    record: bytes | msgspec.Raw, account: AccountChanged, key_id: str, lane: Lane, now_ms: int
-) -> Outcome:
+def _decide_one(record: bytes | msgspec.Raw, account: AccountChanged, key_id: str, lane: Lane, now_ms: int) -> Outcome:
     try:
-        return draft_of(_message.decode(record), account, key_id, lane, now_ms)
+        return draft_of(_read(_message, record), account, key_id, lane, now_ms)
     except Refusal as refusal:
         return refusal
-    except msgspec.ValidationError as error:
-        return _refusal(str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Refusal("json_invalid", "not JSON in UTF-8")
 
 
 def _refusal(message: str) -> Refusal:
+    """msgspec says what was expected and what came by their types; values it does not quote."""
     place = _PLACE.search(message)
     detail = message[: place.start()] if place else message
     unknown = _UNKNOWN.match(detail)
     field = ".".join(part for part in (place[1] if place else "", unknown[1] if unknown else "") if part)
     return Refusal("field_unknown" if unknown else "field_invalid", detail, field or None)
-
-
-def drafts_in(outcomes: Sequence[Outcome]) -> list[Accepted]:
-    """Those that are to be sent."""
-    return [outcome for outcome in outcomes if isinstance(outcome, Accepted)]

@@ -1,10 +1,12 @@
 """The body of a legacy POST: gathered up to 64 KiB, and read as bare XML, a multipart form or an urlencoded one."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+import logging
+from typing import Final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, create_form_parser
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from ingest.domain.push import PARAMETERS
 from ingest.domain.refusal import Refusal
@@ -14,25 +16,23 @@ from ingest.doors.xml_push import is_xml, read_body, read_field
 MAX_BODY_BYTES: Final = 64 * 1024
 
 _FIELDS: Final = PARAMETERS | {"xmldata"}
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+# it warns of each odd octet that a client sends; the refusal says enough
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
-class GoneError(Exception):
-    """The client hung up before its request was complete."""
-
-
-async def gather(receive: Receive) -> bytes:
-    """The whole body; `Refusal` as soon as it is over 64 KiB, `GoneError` when the client is gone."""
+async def gather(receive: Receive, max_bytes: int) -> bytes:
+    """The whole body; `Refusal` as soon as it is over `max_bytes`, `ClientDisconnect` when the client is gone."""
     chunks: list[bytes] = []
     size_bytes = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise GoneError
+            raise ClientDisconnect
         chunk = message.get("body", b"")
         size_bytes += len(chunk)
-        if size_bytes > MAX_BODY_BYTES:
-            raise Refusal("body_too_large", f"{MAX_BODY_BYTES} bytes at most")
+        if size_bytes > max_bytes:
+            raise Refusal("body_too_large", f"{max_bytes} bytes at most")
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)

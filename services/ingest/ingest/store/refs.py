@@ -1,4 +1,4 @@
-"""What ingest keeps in MongoDB: which id a client's own reference got.
+"""Which id a client's own reference got at the legacy door.
 
 `refs`: `{_id: "<account> <ref>", message: id, said: whether the broker confirmed it, at}`, gone after 24 h. The record
 is there before the first publish: whoever comes again with the reference, after a crash of ours too, gets and says
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from carillon.mongo import Collection, Database, Document, Index, insert_new
+from carillon.mongo import Collection, Database, Document, Index, ensure_indexes, insert_new
 from carillon.runtime.clock import Clock
 from carillon.runtime.committer import Committer, OverloadedError
 
@@ -32,13 +32,15 @@ class Refs:
     """A part: claims and marks are written in groups."""
 
     def __init__(self, database: Database, clock: Clock, *, max_waiting: int) -> None:
+        self._database = database
         self._collection: Collection = database["refs"]
         self._clock = clock
         self._claims: Committer[Claim] = Committer(self._write_claims, max_waiting=max_waiting)
         self._marks: Committer[str] = Committer(self._write_marks, max_waiting=max_waiting)
 
     async def start(self) -> None:
-        """Nothing to open."""
+        """Make the index by which MongoDB forgets."""
+        await ensure_indexes(self._database, INDEXES)
 
     async def stop(self) -> None:
         """Return when everything is written."""

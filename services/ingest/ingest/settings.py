@@ -1,0 +1,36 @@
+"""The environment of this service."""
+
+from pydantic import AliasChoices, Field, field_validator
+
+from carillon.http.addresses import Networks, parse_networks
+from carillon.runtime.settings import CarillonSettings
+
+
+class Settings(CarillonSettings):
+    """`CARILLON_FRONT_TARGETS` ("receipt=http://127.0.0.1:8084,accounts=...") makes this process the one front address.
+
+    It then listens on `CARILLON_PORT` and forwards what is not its own.
+    """
+
+    ingest_port: int = 8082
+    ingest_max_waiting: int = Field(default=20_000, ge=1)
+    front_port: int = Field(default=8080, validation_alias=AliasChoices("CARILLON_PORT", "front_port"))
+    front_targets: str = ""
+    publish_timeout_s: float = Field(default=15.0, gt=0)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        parse_networks(value)
+        return value
+
+    @property
+    def proxies(self) -> Networks:
+        """The proxies whose word on a client's address counts."""
+        return parse_networks(self.trusted_proxies)
+
+    @property
+    def targets(self) -> dict[str, str]:
+        """Base URLs of the other services by name, when this process is the front."""
+        pairs = [pair.partition("=") for pair in self.front_targets.split(",") if pair.strip()]
+        return {name.strip(): url.strip() for name, _, url in pairs}

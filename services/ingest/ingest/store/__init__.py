@@ -1,0 +1,1 @@
+"""What ingest keeps in MongoDB, for a day each: the ids that references and idempotency keys got."""
