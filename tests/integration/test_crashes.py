@@ -165,5 +165,9 @@ def _listed(running: Platform, status: str) -> set[str]:
         page = running.call("GET", url, token=running.env["CARILLON_API_KEY"])
         found |= {message["id"] for message in page["messages"]}
         following = page.get("next")
-        url = f"{running.env['CARILLON_URL']}/v1/messages?status={status}&limit=100&cursor={following}" if following else ""
+        url = (
+            f"{running.env['CARILLON_URL']}/v1/messages?status={status}&limit=100&cursor={following}"
+            if following
+            else ""
+        )
     return found
