@@ -37,9 +37,8 @@ async def _run_front(here: Sequence[str], elsewhere: Mapping[str, str], port: in
         trace_ratio=settings.trace_ratio,
     )
     server = HttpServer(front, host=settings.host, port=port, grace_s=settings.grace_s)
-    parts: list[Part] = [server, front]
-    for service in services.values():
-        parts.extend(service.parts)
+    # the server starts last and stops first: what it serves needs everything else
+    parts: list[Part] = [front, *(part for service in services.values() for part in service.parts), server]
     try:
         await run_parts(parts)
     finally:

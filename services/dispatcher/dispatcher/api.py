@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -13,7 +14,6 @@ from carillon.http.problem import Problem
 from carillon.runtime.clock import Clock
 from carillon.sms.operator_errors import report_error
 from carillon.sms.reports import STATES, ReportState
-from dispatcher.desk import Desk
 from dispatcher.domain.operators import Operator
 from dispatcher.inbox import OperatorInbox
 
@@ -34,14 +34,14 @@ class Report(BaseModel):
 _REPORTS: TypeAdapter[list[Report]] = TypeAdapter(list[Report])
 
 
-def routes(desk: Desk, inbox: OperatorInbox, clock: Clock) -> APIRouter:
-    """POST /operators/{name}/reports."""
+def routes(find: Callable[[str], Operator | None], inbox: OperatorInbox, clock: Clock) -> APIRouter:
+    """POST /operators/{name}/reports; `find` gives the operator of that name, if there is one."""
     router = APIRouter(prefix="/operators", tags=["operators"])
 
     @router.post("/{name}/reports", status_code=204)
     async def reports(name: str, request: Request, token: Annotated[str, Query()] = "") -> Response:
         """Take one report or a list of them; 204 when they are durable."""
-        operator = _authorised(desk, name, token)
+        operator = _authorised(find(name), token)
         given = _read(await request.body())
         durable = await asyncio.gather(*(_say(inbox, _record(operator, report, clock)) for report in given))
         if not all(durable):
@@ -51,13 +51,12 @@ def routes(desk: Desk, inbox: OperatorInbox, clock: Clock) -> APIRouter:
     return router
 
 
-def _authorised(desk: Desk, name: str, token: str) -> Operator:
+def _authorised(operator: Operator | None, token: str) -> Operator:
     """An unknown operator and a wrong token are answered alike."""
-    found = desk.desk(name)
-    expected = found.operator.report_token if found is not None else None
-    if found is None or not expected or not hmac.compare_digest(expected.encode(), token.encode()):
+    expected = operator.report_token if operator is not None else None
+    if operator is None or not expected or not hmac.compare_digest(expected.encode(), token.encode()):
         raise Problem(403, "forbidden", "No such operator, or not its token.")
-    return found.operator
+    return operator
 
 
 def _read(body: bytes) -> list[Report]:

@@ -40,7 +40,7 @@ def build(settings: Settings) -> Service:
     journal = Journal(database)
     outbox = Outbox(bus)
     recent = Recent()
-    inbox = OperatorInbox(outbox, recent, ids)
+    inbox = OperatorInbox(outbox, recent, ids.next)
     tools = Tools(
         bus=bus,
         outbox=outbox,
@@ -68,5 +68,5 @@ def build(settings: Settings) -> Service:
         OperatorsFileWatch(settings.operators_file, file, desk.change),
         Every("journal", _CLEAN_S, forget_old_reservations),
     ]
-    app = create_app("Carillon dispatcher", routers=[routes(desk, inbox, clock)], health=bus.problems)
+    app = create_app("Carillon dispatcher", routers=[routes(desk.operator, inbox, clock)], health=bus.problems)
     return Service("dispatcher", app, settings.dispatcher_port, parts, bus.problems)
