@@ -4,13 +4,13 @@ import runpy
 from collections.abc import Mapping, Sequence
 
 import uvloop
+
 from carillon.http.addresses import parse_networks
 from carillon.http.front import Front
 from carillon.http.server import HttpServer
-from carillon.telemetry.start import start_telemetry
-
 from carillon.runtime.lifecycle import Part, run_parts
 from carillon.runtime.settings import CarillonSettings
+from carillon.telemetry.start import start_telemetry
 from carillon_cli.services import SERVICES, load
 
 

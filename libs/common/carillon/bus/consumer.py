@@ -171,7 +171,7 @@ class Consumer:
             await self._subscription.handler(deliveries)
         except self._temporary:
             raise
-        except Exception as error:  # noqa: BLE001  one bad record must not hold up the others
+        except Exception as error:
             log.warning("consumer.batch_failed", queue=self.queue.name, error=repr(error), exc_info=True)
             await handle_isolated(self._subscription, deliveries, self._publisher, self._temporary)
 
