@@ -40,8 +40,8 @@ def text_content(text: str, udh: bytes | None = None, *, split: bool = True) -> 
 def binary_content(data: str, udh: bytes | None = None, *, split: bool = True) -> Content:
     """Octets given in hex; `Refusal` as for text."""
     if _HEX.fullmatch(data) is None:
-        raise Refusal("hex_invalid", "not pairs of hexadecimal digits", "data")
-    return _octets(bytes.fromhex(data), udh, None, split, "data")
+        raise Refusal("hex_invalid", "not pairs of hexadecimal digits", "binary.data")
+    return _octets(bytes.fromhex(data), udh, None, split, "binary.data")
 
 
 def wap_content(url: str, title: str, *, split: bool = True) -> Content:
@@ -49,18 +49,18 @@ def wap_content(url: str, title: str, *, split: bool = True) -> Content:
     try:
         push = wap_push(url, title)
     except WapPushInvalid as error:
-        raise Refusal(error.code, str(error), "url" if "url" in error.code else "title") from None
-    return _octets(push.data, push.udh, WAP_DATA_CODING, split, "url")
+        raise Refusal(error.code, str(error), "wap_push.url" if "url" in error.code else "wap_push.title") from None
+    return _octets(push.data, push.udh, WAP_DATA_CODING, split, "wap_push.url")
 
 
 def whole_udh(value: str) -> bytes:
     """A header given in hex, its length octet first; `Refusal` when no handset could read it."""
     if _HEX.fullmatch(value) is None:
-        raise Refusal(UdhInvalid.code, "not pairs of hexadecimal digits", "udh")
+        raise Refusal(UdhInvalid.code, "not pairs of hexadecimal digits", "binary.udh")
     try:
         return parse_udh(bytes.fromhex(value)).octets
     except UdhInvalid as error:
-        raise Refusal(error.code, str(error), "udh") from None
+        raise Refusal(error.code, str(error), "binary.udh") from None
 
 
 def check_not_empty(value: str, field: str) -> None:

@@ -11,11 +11,30 @@ LONGEST_TEXT = 255 * 153
 MAX_VALIDITY_S = 604_800
 
 
+SenderText = Annotated[
+    str,
+    Meta(
+        max_length=20,
+        description="11 letters, digits, blanks and underscores at most; or digits, with a plus when they are "
+        "international; default: the account's",
+    ),
+]
+LaneName = Annotated[Lane, Meta(description="default: urgent for a message sent alone, bulk for those of a batch")]
+Validity = Annotated[int, Meta(ge=1, le=MAX_VALIDITY_S, description="seconds; not submitted later than that")]
+ClientRef = Annotated[str, Meta(min_length=1, max_length=128, description="your own reference, given back in receipts")]
+IfAmbiguous = Annotated[
+    OnAmbiguous, Meta(description="when an operator's answer is lost: send again, or hold; default: the account's")
+]
+Metadata = Annotated[
+    dict[str, Any], Meta(description="your own data, given back in receipts: 4 levels, 2,048 bytes at most")
+]
+
+
 class BinaryContent(Struct, frozen=True, forbid_unknown_fields=True):
     """Octets, in hex."""
 
     data: Annotated[str, Meta(max_length=255 * 280, description="user data in hex, without its header")]
-    udh: Annotated[str | None, Meta(description="user data header in hex, its length octet first")] = None
+    udh: Annotated[str, Meta(description="user data header in hex, its length octet first")] | None = None
 
 
 class WapPushContent(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,41 +62,23 @@ class MessageRequest(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
             examples=["+33612345678"],
         ),
     ]
-    text: Annotated[str | None, Meta(max_length=LONGEST_TEXT, examples=["Your code is 4711"])] = None
+    text: Annotated[str, Meta(max_length=LONGEST_TEXT, examples=["Your code is 4711"])] | None = None
     binary: BinaryContent | None = None
     wap_push: WapPushContent | None = None
-    template_id: Annotated[str | None, Meta(max_length=64)] = None
+    template_id: Annotated[str, Meta(max_length=64)] | None = None
     variables: dict[str, Any] | None = None
-    sender: Annotated[
-        str | None,
-        Meta(
-            max_length=20,
-            description="11 letters, digits, blanks and underscores at most; or digits, with a plus when international; "
-            "default: the account's",
-        ),
-    ] = None
-    lane: Annotated[
-        Lane | None, Meta(description="default: urgent for a message sent alone, bulk for those of a batch")
-    ] = None
-    send_at: Annotated[str | None, Meta(description="RFC 3339 time")] = None
-    validity_s: Annotated[
-        int | None, Meta(ge=1, le=MAX_VALIDITY_S, description="seconds; not submitted later than that")
-    ] = None
+    sender: SenderText | None = None
+    lane: LaneName | None = None
+    send_at: Annotated[str, Meta(description="RFC 3339 time")] | None = None
+    validity_s: Validity | None = None
     callback: CallbackTarget | None = None
-    client_ref: Annotated[
-        str | None, Meta(min_length=1, max_length=128, description="your own reference, given back in receipts")
-    ] = None
-    on_ambiguous: Annotated[
-        OnAmbiguous | None,
-        Meta(description="when an operator's answer is lost: send again, or hold; default: account's"),
-    ] = None
-    metadata: Annotated[
-        dict[str, Any] | None, Meta(description="your own data, given back in receipts: 4 levels, 2,048 bytes at most")
-    ] = None
+    client_ref: ClientRef | None = None
+    on_ambiguous: IfAmbiguous | None = None
+    metadata: Metadata | None = None
 
 
 class QuoteRequest(Struct, frozen=True):
-    """A content: exactly one of text, binary and wap_push. The body of a message will do; its other fields are ignored."""
+    """A content: exactly one of text, binary and wap_push. A message will do; its other fields are ignored."""
 
     text: str | None = None
     binary: BinaryContent | None = None

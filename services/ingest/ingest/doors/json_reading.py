@@ -1,4 +1,4 @@
-"""The body of `POST /v1/messages`: one message or a batch, each record read by itself so that a bad one stands alone."""
+"""The body of `POST /v1/messages`: one message or a batch, of which each is read by itself."""
 
 import re
 from typing import Annotated, Final, TypeVar

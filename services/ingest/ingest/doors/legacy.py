@@ -24,7 +24,7 @@ from ingest.domain.push import PARAMETERS, draft_of
 from ingest.domain.refusal import Refusal
 from ingest.doors.form import decode_form
 from ingest.doors.push_body import MAX_BODY_BYTES, gather, read_push
-from ingest.store.refs import Refs
+from ingest.store.refs import Claim
 
 PREFIX: Final = "/Ext/"
 
@@ -45,6 +45,18 @@ class Doors(Protocol):
         ...
 
 
+class References(Protocol):
+    """Where it is remembered which id a client's own reference got; see `ingest.store.refs.Refs`."""
+
+    async def settle(self, account: str, ref: str, message: int) -> Claim:
+        """Claim the reference for an id, or learn which id has it."""
+        ...
+
+    def mark_said(self, claim: Claim) -> None:
+        """Note that the broker has the message."""
+        ...
+
+
 class LegacyDoor:
     """Answers every request below `PREFIX`."""
 
@@ -53,7 +65,7 @@ class LegacyDoor:
         doors: Doors,
         verifier: PasswordVerifier,
         acceptance: Acceptance,
-        refs: Refs,
+        refs: References,
         ids: Ids,
         clock: Clock,
         *,

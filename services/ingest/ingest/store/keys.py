@@ -1,4 +1,4 @@
-"""Idempotency keys of the JSON API: `{_id: "<account>:<key>", fingerprint, ids, lease_until_ms, expires_at_ms, answer}`.
+"""Idempotency keys: `{_id: "<account>:<key>", fingerprint, ids, lease_until_ms, expires_at_ms, expires_at, answer}`.
 
 The record with its ids is durable before anything is published, and MongoDB removes it when it expires.
 """
