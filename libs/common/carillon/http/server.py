@@ -8,6 +8,8 @@ from collections.abc import Generator
 import uvicorn
 from starlette.types import ASGIApp
 
+from carillon.http.joined_writes import JoiningProtocol
+
 _KEEP_ALIVE_S = 75
 _BACKLOG = 2048
 
@@ -34,7 +36,7 @@ class HttpServer:
         config = uvicorn.Config(
             self._app,
             loop="none",
-            http="httptools",
+            http=JoiningProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
