@@ -3,17 +3,17 @@
 import random
 
 import pytest
+from tests.integration.receipt_rig import Process, delivery_of, receipt_process
 
 from carillon.bus import BusDownError
 from carillon.events.base import Record
-from carillon.events.catalogue import ACCOUNT_CHANGED
-from carillon.events.message import Accepted, Refused, Submitted
+from carillon.events.catalogue import ACCOUNT_CHANGED, MESSAGE_STATUS
+from carillon.events.message import Accepted, Refused, StatusChanged, Submitted
 from carillon.events.report import ReportReceived, ReportState
 from carillon.runtime.clock import SystemClock
 from carillon.runtime.ids import MessageIds
 from carillon.testing.builders import an_accepted, an_account
 from carillon.testing.clock import ManualClock
-from integration.receipt_rig import Process, delivery_of, receipt_process
 from receipt.domain.status import status_of
 
 pytestmark = pytest.mark.integration
@@ -58,7 +58,8 @@ async def test_one_flush_then_a_report(mongo_url: str, mongo_prefix: str) -> Non
         await flush(process, report(message, state="enroute"), report(message))
         assert process.said(message.id) == ["accepted", "submitted", "delivered"]
         assert await status(process, message) == "delivered"
-        [*_, last] = [record for name, record in process.bus.said if name == "message.status.v1"]
+        last = process.bus.records(MESSAGE_STATUS)[-1]
+        assert isinstance(last, StatusChanged)
         assert (last.metadata, last.price_micros, last.previous) == ({"k": 2**60}, 2**40, "submitted")
         [event, *_] = process.bus.streams["carillon.receipts"]
         assert message.number.encode() not in event

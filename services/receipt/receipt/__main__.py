@@ -1,7 +1,6 @@
 """`python -m receipt`."""
 
 from carillon.http.serve import run_service
-
 from receipt.main import build
 from receipt.settings import Settings
 

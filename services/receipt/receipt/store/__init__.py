@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from carillon.mongo import Database, Index
+from carillon.mongo import Database, Index, ensure_indexes
 from receipt.store.additions import ADDITION_INDEXES, AdditionStore
 from receipt.store.callback_log import CALLBACK_LOG_INDEXES, CallbackLog
 from receipt.store.callbacks import CALLBACK_INDEXES, LANE_INDEXES, CallbackStore
@@ -26,9 +26,10 @@ INDEXES: Mapping[str, Sequence[Index]] = {
 
 
 class Stores:
-    """All of them on one database."""
+    """All of them on one database. A part: makes the indexes at start."""
 
     def __init__(self, database: Database) -> None:
+        self.database = database
         self.messages = MessageStore(database)
         self.additions = AdditionStore(database)
         self.histories = Histories(self.messages, self.additions)
@@ -38,3 +39,10 @@ class Stores:
         self.callbacks = CallbackStore(database)
         self.callback_log = CallbackLog(database)
         self.disabled_urls = DisabledUrls(database)
+
+    async def start(self) -> None:
+        """Make what indexes are missing."""
+        await ensure_indexes(self.database, INDEXES)
+
+    async def stop(self) -> None:
+        """Nothing to let go."""
