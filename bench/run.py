@@ -156,15 +156,12 @@ def _unquote(line: str) -> tuple[str, str]:
 
 
 def show(result: dict[str, Any]) -> None:
-    print(
-        f"\n{result['bench']}: {result['messages']} messages, {result['throughput_per_s']} a second to the last callback"
-    )
-    print(
-        f"  answered {result['http']['answered']} requests, p50 {result['http']['p50_ms']} ms, p99 {result['http']['p99_ms']} ms"
-    )
+    http = result["http"]
+    print(f"\n{result['bench']}: {result['messages']} messages, {result['throughput_per_s']}/s to the last callback")
+    print(f"  {http['answered']} requests answered, p50 {http['p50_ms']} ms, p99 {http['p99_ms']} ms")
     print(f"  submitted {result['submitted']}, final callbacks {result['final_callbacks']}")
-    if result["http"]["unexpected"]:
-        print("  unexpected answer:", result["http"]["unexpected"])
+    if http["unexpected"]:
+        print("  unexpected answer:", http["unexpected"])
     print("  process      CPU-s / 1,000   memory MiB")
     for name, cpu in result["cpu_s_per_1000"].items():
         print(f"  {name:<12} {cpu:>13.3f}   {result['memory_mib'][name]:>6} ({result['memory_growth_mib'][name]:+d})")

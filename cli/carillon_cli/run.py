@@ -4,13 +4,13 @@ import runpy
 from collections.abc import Mapping, Sequence
 
 import uvloop
+
 from carillon.http.addresses import parse_networks
 from carillon.http.front import Front
 from carillon.http.server import HttpServer
-from carillon.telemetry.start import start_telemetry
-
 from carillon.runtime.lifecycle import Part, run_parts
 from carillon.runtime.settings import CarillonSettings
+from carillon.telemetry.start import start_telemetry
 from carillon_cli.services import SERVICES, load
 
 
@@ -37,9 +37,8 @@ async def _run_front(here: Sequence[str], elsewhere: Mapping[str, str], port: in
         trace_ratio=settings.trace_ratio,
     )
     server = HttpServer(front, host=settings.host, port=port, grace_s=settings.grace_s)
-    parts: list[Part] = [server, front]
-    for service in services.values():
-        parts.extend(service.parts)
+    # the server starts last and stops first: what it serves needs everything else
+    parts: list[Part] = [front, *(part for service in services.values() for part in service.parts), server]
     try:
         await run_parts(parts)
     finally:

@@ -1,6 +1,8 @@
 """The accounts service on a real RabbitMQ and MongoDB: what it changes reaches the copies that other services keep."""
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,6 +24,25 @@ from carillon.testing.bus_contract import eventually
 pytestmark = pytest.mark.integration
 
 TOKEN = "admin-token-of-this-test"
+
+# A process that has made its change durable and waits for a broker that it never reached: it is killed there.
+DYING = """
+import asyncio, sys
+from functools import partial
+from accounts.domain import changes
+from accounts.handlers import ChangeAccount
+from accounts.store import AccountStore
+from carillon.bus.rabbit import RabbitBus
+from carillon.mongo import Mongo
+from carillon.runtime.clock import SystemClock
+
+async def main(mongo_url, prefix, amqp_url, account):
+    store = AccountStore(Mongo(mongo_url, prefix=prefix).database("accounts"))
+    change = ChangeAccount(store, RabbitBus(amqp_url, name="dying"), SystemClock(), say_timeout_s=60)
+    await change.apply(account, partial(changes.with_fields, fields={"name": "Bakery"}))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
 
 
 @pytest.fixture
@@ -128,14 +149,21 @@ async def test_what_a_crash_between_write_and_publish_left_is_said_by_the_next_p
         async with _accounts(settings) as client:
             made = await _post(client, "/admin/accounts", {"name": "Shop"})
             await eventually(lambda: copy.by_id(made["id"]), within_s=1)
-        # what a process leaves that dies after its write and before its publish
         mongo = Mongo(settings.mongo_url, prefix=settings.mongo_prefix)
-        await mongo.database("accounts")["accounts"].update_one(
-            {"_id": made["id"]}, {"$set": {"name": "Bakery", "pending": True}, "$inc": {"version": 1}}
-        )
+        accounts = mongo.database("accounts")["accounts"]
+        dying = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", DYING, settings.mongo_url, settings.mongo_prefix, settings.amqp_url, made["id"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+        async with asyncio.timeout(30):
+            while not await accounts.count_documents({"pending": {"$exists": True}}):
+                assert dying.returncode is None
+                await asyncio.sleep(0.02)
+        dying.kill()
+        await dying.wait()
+        assert _known(copy, made["id"]).name == "Shop"
         async with _accounts(settings):
             await eventually(lambda: _known(copy, made["id"]).name == "Bakery", within_s=5)
-            accounts = mongo.database("accounts")["accounts"]
             async with asyncio.timeout(5):
                 while await accounts.count_documents({"pending": {"$exists": True}}):
                     await asyncio.sleep(0.05)

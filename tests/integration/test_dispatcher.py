@@ -109,7 +109,7 @@ class Bench:
             journal=Journal(database),
             leases=Leases(database["leases"], process, 10.0),
             recent=recent,
-            inbox=OperatorInbox(outbox, recent, ids),
+            inbox=OperatorInbox(outbox, recent, ids.next),
             clock=clock,
             process=process,
             grace_s=3.0,

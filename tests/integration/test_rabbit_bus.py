@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import aio_pika
 import pytest
+from aiormq.channel import Channel
 
 from carillon.bus import Bus, Delivery, Subscription
 from carillon.bus.declare import declare_topology
@@ -70,7 +71,9 @@ async def test_consumer_that_crashes_for_ever_ends_in_parking(vhost_url: str) ->
     connection = await aio_pika.connect(vhost_url)
     async with connection:
         channel = await connection.channel()
-        await declare_topology(await channel.get_underlay_channel())
+        underlay = await channel.get_underlay_channel()
+        assert isinstance(underlay, Channel)
+        await declare_topology(underlay)
         exchange = await channel.get_exchange(EXCHANGE)
         message = aio_pika.Message(b"[]", type=MESSAGE_ACCEPTED.name, delivery_mode=2)
         await exchange.publish(message, MESSAGE_ACCEPTED.key("bulk"))

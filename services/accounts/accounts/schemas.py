@@ -1,9 +1,17 @@
 """What the admin API takes. Every field is checked here; what depends on the account's state is checked in domain/."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 
 from accounts.domain import rules
 from accounts.domain.account import SCOPES
@@ -86,13 +94,7 @@ class NewApiKey(_Body):
     """`POST .../api-keys`."""
 
     scopes: Annotated[list[Scope], Field(min_length=1)] = list(SCOPES)
-    expires_at: Annotated[datetime | None, Field(description="RFC 3339, with its offset; null: never")] = None
-
-    @model_validator(mode="after")
-    def _with_offset(self) -> "NewApiKey":
-        if self.expires_at is not None and self.expires_at.tzinfo is None:
-            raise ValueError("expires_at needs its offset, such as Z or +02:00")
-        return self
+    expires_at: Annotated[AwareDatetime | None, Field(description="RFC 3339, with its offset; null: never")] = None
 
 
 class NewCallback(_Body):

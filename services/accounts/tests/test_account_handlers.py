@@ -229,8 +229,7 @@ async def test_a_write_with_an_old_version_is_refused(store: AccountStore) -> No
 
 
 async def test_copies_are_said_from_the_database_in_batches(store: AccountStore, bus: BrokenBus) -> None:
-    for number in range(1_001):
-        await store.add(_account(f"acc_{number:04}"))
+    await asyncio.gather(*(store.add(_account(f"acc_{number:04}")) for number in range(1_001)))
     for subscription in subscriptions(SayAll(store, bus)):
         await bus.subscribe(subscription)
     await bus.publish(ACCOUNT_COPY_REQUESTED, [AccountCopyRequested(service="ingest", at=START_MS)])

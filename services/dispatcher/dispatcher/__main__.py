@@ -1,7 +1,6 @@
 """`python -m dispatcher`."""
 
 from carillon.http.serve import run_service
-
 from dispatcher.main import build
 from dispatcher.settings import Settings
 

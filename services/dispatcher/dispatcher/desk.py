@@ -118,9 +118,10 @@ class Desk:
         await asyncio.gather(*(desk.stop() for desk in self._desks.values()))
         self._desks.clear()
 
-    def desk(self, name: str) -> OperatorDesk | None:
-        """The desk of one operator."""
-        return self._desks.get(name)
+    def operator(self, name: str) -> Operator | None:
+        """The operator of that name."""
+        desk = self._desks.get(name)
+        return desk.operator if desk is not None else None
 
     async def change(self, file: OperatorsFile) -> None:
         """Put another file in force."""

@@ -3,16 +3,15 @@
 import os
 import socket
 
-from carillon.http.app import create_app
-from fastapi import APIRouter
-
 from carillon.bus.rabbit import RabbitBus
 from carillon.bus.subscribed import Subscribed
+from carillon.http.app import create_app
 from carillon.mongo import TEMPORARY_ERRORS, Leases, Mongo, NodeLease
 from carillon.runtime.background import Every
 from carillon.runtime.clock import SystemClock
 from carillon.runtime.ids import new_id
 from carillon.runtime.lifecycle import Part, Service
+from dispatcher.api import routes
 from dispatcher.consumers import route_subscriptions
 from dispatcher.desk import Desk, Tools
 from dispatcher.handlers import RouteMessages
@@ -41,13 +40,14 @@ def build(settings: Settings) -> Service:
     journal = Journal(database)
     outbox = Outbox(bus)
     recent = Recent()
+    inbox = OperatorInbox(outbox, recent, ids.next)
     tools = Tools(
         bus=bus,
         outbox=outbox,
         journal=journal,
         leases=Leases(database["leases"], process, _BIND_LEASE_S),
         recent=recent,
-        inbox=OperatorInbox(outbox, recent, ids),
+        inbox=inbox,
         clock=clock,
         process=process,
         grace_s=settings.grace_s,
@@ -68,5 +68,5 @@ def build(settings: Settings) -> Service:
         OperatorsFileWatch(settings.operators_file, file, desk.change),
         Every("journal", _CLEAN_S, forget_old_reservations),
     ]
-    app = create_app("Carillon dispatcher", routers=[APIRouter()], health=bus.problems)
+    app = create_app("Carillon dispatcher", routers=[routes(desk.operator, inbox, clock)], health=bus.problems)
     return Service("dispatcher", app, settings.dispatcher_port, parts, bus.problems)

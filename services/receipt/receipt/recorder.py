@@ -1,106 +1,166 @@
 """Turns a flush into documents and status changes.
 
-Order: write, then say, then the caller acknowledges. Whoever is interrupted in between is run again, and says what
-it may not have said: a milestone that the database knows already, and that equals ours, counts as new (`without`).
+Order: write, read what there is now, say, and then the caller acknowledges. What is said is what our own news entails
+and the rest would not (`without`). So whoever was interrupted is run again and says what it may not have said; and of
+two processes that write at the same moment, at least the one that reads last sees both and says what follows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
 
+from carillon.events.message import Status
 from carillon.events.report import ReportReceived
-from carillon.mongo import Document
 from receipt.announcer import Announcer, Said
 from receipt.domain.changes import changes
-from receipt.domain.milestones import Milestones, merge, without
+from receipt.domain.milestones import absorb, went_wrong, without
 from receipt.domain.news import Flush, News, ref_key
-from receipt.store.message_documents import facts_of, milestones_of, part_of
+from receipt.domain.status import chain_of
+from receipt.recent import Recent
+from receipt.store.additions import AdditionStore, add_to
+from receipt.store.histories import Histories, Known, Place, known_of
+from receipt.store.message_documents import milestones_of
 from receipt.store.messages import MessageStore
 
-_NOTHING = Milestones()
+
+class _Outcome(NamedTuple):
+    """What a flush has come to for one message."""
+
+    known: Known
+    before: tuple[Status, ...]
+    news: News
 
 
 class Recorder:
-    """Used by the record queue and by the sweeper of unmatched reports."""
+    """Used by the record queue and by the sweepers."""
 
-    def __init__(self, messages: MessageStore, announcer: Announcer) -> None:
+    def __init__(
+        self, messages: MessageStore, additions: AdditionStore, histories: Histories, announcer: Announcer
+    ) -> None:
         self._messages = messages
+        self._additions = additions
+        self._histories = histories
         self._announcer = announcer
+        self._recent = Recent()
 
     async def record(self, flush: Flush) -> list[ReportReceived]:
         """Write a flush and say what follows from it; the reports whose message is not known are returned."""
-        known, unmatched = await self._match(flush)
-        news = flush.news.values()
-        said = await self._insert([item for item in news if item.accepted is not None and item.id not in known], known)
-        said += await self._merge([item for item in news if item.accepted is None or item.id in known], known)
+        unmatched = await self._match(flush)
+        new: list[News] = []
+        later: list[News] = []
+        for item in flush.news.values():
+            (later if item.accepted is None else new).append(item)
+        outcomes, existed = await self._insert(new)
+        outcomes += await self._add(later, existed)
+        said: list[Said] = []
+        for known, before, _ in outcomes:
+            said += [(change, known.country) for change in changes(known.facts, before, known.milestones)]
         await self._announcer.say(said)
+        for known, _, item in outcomes:
+            self._recent.remember(known, item.refs)
         return unmatched
 
-    async def _match(self, flush: Flush) -> tuple[dict[int, Document], list[ReportReceived]]:
-        """Give reports to their messages: by this flush, by hint, or by the operator's id in the database."""
-        reports = flush.match()
-        if not reports:
-            return {}, []
-        found = await self._messages.by_refs({ref_key(report.operator, report.ref) for report in reports})
-        by_ref: dict[str, list[Document]] = {}
-        for document in found.values():
-            for ref in document["refs"]:
-                by_ref.setdefault(ref, []).append(document)
-        unmatched: list[ReportReceived] = []
-        for report in reports:
-            ref = ref_key(report.operator, report.ref)
-            candidates = by_ref.get(ref)
-            if candidates:
-                document = best_of(candidates, report)
-                flush.report(report, document["_id"], part_of(document, ref))
+    async def _match(self, flush: Flush) -> list[ReportReceived]:
+        """Give reports to their messages: by this flush, by hint, from memory, by the operator's id in the database."""
+        unknown: list[ReportReceived] = []
+        for report in flush.match():
+            place = self._recent.place(ref_key(report.operator, report.ref))
+            if place is None:
+                unknown.append(report)
             else:
+                flush.report(report, place.message, place.part)
+        places = await self._histories.places(ref_key(report.operator, report.ref) for report in unknown)
+        unmatched: list[ReportReceived] = []
+        for report in unknown:
+            place = await self.best_place(places.get(ref_key(report.operator, report.ref), ()), report)
+            if place is None:
                 unmatched.append(report)
-        return {id_: found[id_] for id_ in flush.news.keys() & found.keys()}, unmatched
+            else:
+                flush.report(report, place.message, place.part)
+        return unmatched
 
-    async def _insert(self, news: list[News], known: dict[int, Document]) -> list[Said]:
-        """Messages that are new, in one insert. Those that turn out not to be are added to `known`."""
+    async def best_place(self, places: Iterable[Place], report: ReportReceived) -> Place | None:
+        """Operators use their ids again: the right handset first, then the newest message without a final word."""
+        candidates = list(places)
+        if len(candidates) < 2:
+            return candidates[0] if candidates else None
+        known = await self._histories.of(place.message for place in candidates)
+
+        def fitness(place: Place) -> tuple[bool, bool, int]:
+            message = known.get(place.message)
+            if message is None:
+                return False, True, place.message
+            is_open = place.part not in message.milestones.finals
+            return message.facts.number == report.number, is_open, place.message
+
+        return max(candidates, key=fitness)
+
+    async def _insert(self, news: list[News]) -> tuple[list[_Outcome], list[News]]:
+        """Messages that are new, in one insert; those that were there already come back as news to be added."""
         if not news:
-            return []
-        documents, existed = await self._messages.insert(news)
-        if existed:
-            known.update(await self._messages.by_ids(existed))
-        said: list[Said] = []
+            return [], []
+        documents, existed_ids = await self._messages.insert(news)
+        outcomes: list[_Outcome] = []
+        existed: list[News] = []
         for item, document in zip(news, documents, strict=True):
-            if item.id not in existed:
-                said += _said(document, _NOTHING, item.milestones)
-        return said
+            if item.id in existed_ids:
+                existed.append(item)
+            else:
+                outcomes.append(_Outcome(known_of(document, item.milestones), (), item))
+        await self._take_earlier_additions(outcomes)
+        return outcomes, existed
 
-    async def _merge(self, news: list[News], known: dict[int, Document]) -> list[Said]:
-        """Messages that are there already, or whose acceptance is still to come."""
-        if not news:
+    async def _take_earlier_additions(self, outcomes: list[_Outcome]) -> None:
+        """Reports and answers can come before the acceptance: they wait as additions."""
+        inserted = {item.id: known for known, _, item in outcomes}
+        earlier = await self._additions.of(inserted) if inserted else []
+        for addition in earlier:
+            add_to(inserted[addition["message"]].milestones, addition)
+        await self._name_accounts([inserted[id_] for id_ in {int(addition["message"]) for addition in earlier}])
+
+    async def _add(self, news: list[News], existed: list[News]) -> list[_Outcome]:
+        """What is learnt of messages that are there already, or whose acceptance is still to come.
+
+        `existed` were accepted again: of them, only what their documents do not hold is written.
+        """
+        if not news and not existed:
             return []
-        unread = [item.id for item in news if item.id not in known]
-        known = {**known, **await self._messages.by_ids(unread)}
-        await self._messages.merge(news)
-        # what another process writes at the same moment shows only after our own write; a message of one part
-        # that was there already needs no second look, since each of its milestones entails a status by itself
-        again = [item.id for item in news if (document := known.get(item.id)) is None or document.get("parts", 2) > 1]
-        fresh: Mapping[int, Document] = await self._messages.by_ids(again)
-        said: list[Said] = []
+        recent = {item.id: known for item in news if (known := self._recent.known_for(item)) is not None}
         for item in news:
-            before = milestones_of(known[item.id]) if item.id in known else _NOTHING
-            document = fresh.get(item.id) or known[item.id]
-            after = merge(milestones_of(document), item.milestones)
-            if after.accepted is not None:
-                said += _said(document, without(before, item.milestones), after)
-        return said
+            if item.id in recent:
+                item.account = recent[item.id].facts.account
+        touched = await self._additions.add([*news, *await self._less(existed)])
+        for id_ in touched:
+            recent.pop(id_, None)  # somebody else has written of it: look
+        read = await self._histories.of(item.id for item in (*news, *existed) if item.id not in recent)
+        outcomes: list[_Outcome] = []
+        for item in (*news, *existed):
+            if item.id in recent:
+                known = recent[item.id]
+                before = chain_of(known.milestones, known.facts.parts)
+                absorb(known.milestones, item.milestones)
+                outcomes.append(_Outcome(known, before, item))
+            elif item.id in read:
+                known = read[item.id]
+                before = chain_of(without(known.milestones, item.milestones), known.facts.parts)
+                outcomes.append(_Outcome(known, before, item))
+        await self._name_accounts(
+            [known for known, _, item in outcomes if item.account is None and went_wrong(item.milestones)]
+        )
+        return outcomes
 
+    async def _less(self, existed: list[News]) -> list[News]:
+        documents = await self._messages.by_ids(item.id for item in existed) if existed else {}
+        return [
+            replace(item, milestones=without(item.milestones, milestones_of(documents[item.id])))
+            for item in existed
+            if item.id in documents
+        ]
 
-def best_of(candidates: list[Document], report: ReportReceived) -> Document:
-    """Operators use their ids again: the right handset first, then the newest message that has no word yet."""
-    return max(
-        candidates,
-        key=lambda document: (
-            document.get("number") == report.number,
-            "finals" not in document,
-            document["_id"],
-        ),
-    )
-
-
-def _said(document: Document, before: Milestones, after: Milestones) -> list[Said]:
-    country = document["country"]
-    return [(change, country) for change in changes(facts_of(document), before, after)]
+    async def _name_accounts(self, messages: list[Known]) -> None:
+        """Failures are listed by account; a report does not say whose message it is about."""
+        by_account: dict[str, list[int]] = {}
+        for known in messages:
+            by_account.setdefault(known.facts.account, []).append(known.facts.id)
+        for account, ids in by_account.items():
+            await self._additions.name_account(ids, account)

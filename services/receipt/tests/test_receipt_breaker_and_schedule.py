@@ -10,9 +10,9 @@ from receipt.domain.schedule import MAX_ATTEMPTS, RETRY_AFTER_S, pause_s
 
 def test_the_schedule_is_that_of_the_contract() -> None:
     minutes, hours = 60, 3_600
-    assert RETRY_AFTER_S == (
+    assert list(RETRY_AFTER_S) == [
         5, 5 * minutes, 30 * minutes, 2 * hours, 5 * hours, 10 * hours, 14 * hours, 20 * hours, 24 * hours,
-    )  # fmt: skip
+    ]  # fmt: skip
     assert [pause_s(attempt, 0.0) for attempt in range(1, 11)] == [*RETRY_AFTER_S, None]
     assert MAX_ATTEMPTS == 10
 

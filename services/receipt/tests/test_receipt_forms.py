@@ -34,7 +34,11 @@ def _change(status: Status = "delivered", **fields: object) -> StatusChanged:
         ("http://client.example/sms", "/sms?msgid=247712361308164096&Status=handset", "client.example"),
         ("http://client.example:8080", "/?msgid=247712361308164096&Status=handset", "client.example:8080"),
         ("https://client.example/a?k=v&x=", "/a?k=v&x=&msgid=247712361308164096&Status=handset", "client.example"),
-        ("http://client.example/é?q=à#top", "/%C3%A9?q=%C3%A0&msgid=247712361308164096&Status=handset", "client.example"),
+        (
+            "http://client.example/é?q=à#top",
+            "/%C3%A9?q=%C3%A0&msgid=247712361308164096&Status=handset",
+            "client.example",
+        ),
         ("http://[2001:db8::1]:81/x", "/x?msgid=247712361308164096&Status=handset", "[2001:db8::1]:81"),
         ("http://bücher.example/", "/?msgid=247712361308164096&Status=handset", "xn--bcher-kva.example"),
     ],

@@ -1,7 +1,6 @@
 """`python -m simulator`."""
 
 from carillon.http.serve import run_service
-
 from simulator.main import build
 from simulator.settings import Settings
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from carillon.http.problem import Problem
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from carillon.http.problem import Problem
 from carillon.smpp import status_name
 from carillon.sms.segments import ContentInvalid
 from simulator.domain.callback_log import CallbackLog

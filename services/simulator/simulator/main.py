@@ -1,7 +1,6 @@
 """Puts the simulator together."""
 
 from carillon.http.app import create_app
-
 from carillon.runtime.clock import Clock, SystemClock
 from carillon.runtime.lifecycle import Service
 from simulator.api import routes

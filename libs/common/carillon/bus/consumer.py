@@ -46,12 +46,12 @@ class Consumer:
         """What it consumes."""
         return self._subscription.queue
 
-    async def attach(self, channel: Channel) -> None:
+    async def attach(self, channel: Channel, queue_name: str) -> None:
         """Consume on this channel. What was delivered on an earlier one is forgotten: the broker delivers it again."""
         self._waiting.clear()
         self._channel = channel
         await channel.basic_qos(prefetch_count=self._subscription.prefetch)
-        answer = await channel.basic_consume(self.queue.name, self._on_message)
+        answer = await channel.basic_consume(queue_name, self._on_message)
         self._tag = answer.consumer_tag
         if self._subscription.on_attach is not None:
             self._attached = asyncio.create_task(self._run_on_attach(self._subscription.on_attach))
@@ -171,7 +171,7 @@ class Consumer:
             await self._subscription.handler(deliveries)
         except self._temporary:
             raise
-        except Exception as error:  # noqa: BLE001  one bad record must not hold up the others
+        except Exception as error:
             log.warning("consumer.batch_failed", queue=self.queue.name, error=repr(error), exc_info=True)
             await handle_isolated(self._subscription, deliveries, self._publisher, self._temporary)
 

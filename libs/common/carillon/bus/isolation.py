@@ -51,7 +51,7 @@ async def handle_isolated(
                 await publisher.publish([_parked(subscription.queue, alone, record, str(error))])
             except Defer as error:
                 await publisher.publish([_deferred(subscription.queue, alone, record, str(error))])
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, it is written on the record
                 log.warning("consumer.record_failed", queue=subscription.queue.name, error=repr(error))
                 await publisher.publish([_deferred(subscription.queue, alone, record, repr(error))])
 

@@ -6,7 +6,9 @@ dies. So "connected" and "every consumer is live" are facts that `problems()` ca
 """
 
 import asyncio
+import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import aio_pika
@@ -130,9 +132,12 @@ class RabbitBus:
 
     async def _attach(self, consumer: Consumer) -> None:
         assert self._connection is not None
-        await declare_queue(await self._control_channel(), consumer.queue)
+        queue = consumer.queue
+        if queue.transient:  # a new name: the broker may still hold the last one for a connection that it thinks lives
+            queue = replace(queue, name=f"{queue.name}.{secrets.token_hex(4)}")
+        await declare_queue(await self._control_channel(), queue)
         channel = await _open_channel(self._connection)
-        await consumer.attach(channel)
+        await consumer.attach(channel, queue.name)
 
     async def _control_channel(self) -> Channel:
         if self._connection is None:

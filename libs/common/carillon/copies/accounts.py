@@ -70,8 +70,8 @@ class AccountCopy:
             except (KeyError, msgspec.ValidationError) as error:  # of another release: it is said anew in a moment
                 log.warning("accounts.unreadable", account=document["_id"], error=repr(error))
         log.info("accounts.loaded", count=len(self._accounts))
-        await self._saver.start()
         await self._bus.subscribe(Subscription(self._queue, self._on_changed, on_attach=self._ask))
+        await self._saver.start()
 
     async def stop(self) -> None:
         """Listen no more, and leave what was heard to the next start."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-Networks = tuple[IPv4Network | IPv6Network, ...]
+Networks = tuple[str, ...]  # as they are written: what looks them up remembers its answers by that
 
 
 def parse_networks(listed: str | Iterable[str]) -> Networks:
@@ -16,19 +16,17 @@ def parse_networks(listed: str | Iterable[str]) -> Networks:
     Host bits are forgiven: `10.1.2.3/8` is `10.0.0.0/8`.
     """
     names = listed.split(",") if isinstance(listed, str) else listed
-    return tuple(ip_network(name.strip(), strict=False) for name in names if name.strip())
+    return tuple(str(ip_network(name.strip(), strict=False)) for name in names if name.strip())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def address_in(address: str, networks: Networks) -> bool:
-    """Whether an address is in one of the networks. An IPv4 address written as IPv6 counts as IPv4."""
+    """Whether an address is in one of the networks. An IPv4 address written as IPv6 counts as IPv4.
+
+    An entry that is no network admits nobody, and what is no address is in no network.
+    """
     found = _read_address(address)
-    return found is not None and any(found in network for network in networks)
-
-
-def address_listed(address: str, listed: Sequence[str]) -> bool:
-    """The same for networks as they are stored; an entry that is no network admits nobody."""
-    return address_in(address, _networks(tuple(listed)))
+    return found is not None and any(found in network for name in networks if (network := _read_network(name)))
 
 
 def client_address(scope: Scope, trusted_proxies: Networks) -> str:
@@ -58,6 +56,7 @@ def _without_port(entry: str) -> str:
     return entry.partition(":")[0] if entry.count(":") == 1 else entry
 
 
+@lru_cache(maxsize=8192)
 def _read_address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text)
@@ -68,11 +67,8 @@ def _read_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 @lru_cache(maxsize=4096)
-def _networks(listed: tuple[str, ...]) -> Networks:
-    found: list[IPv4Network | IPv6Network] = []
-    for name in listed:
-        try:
-            found.append(ip_network(name.strip(), strict=False))
-        except ValueError:
-            continue
-    return tuple(found)
+def _read_network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None

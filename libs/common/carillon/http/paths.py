@@ -33,9 +33,11 @@ RULES: tuple[Rule, ...] = (
     Rule("/v1/api-keys", "accounts"),
     Rule("/v1/doors", "accounts"),
     Rule("/admin", "accounts"),
+    Rule("/operators", "dispatcher"),
     Rule("/simulator", "simulator"),
     Rule("/openapi/ingest.json", "ingest", READ, below=False),
     Rule("/openapi/receipt.json", "receipt", READ, below=False),
+    Rule("/openapi/dispatcher.json", "dispatcher", READ, below=False),
     Rule("/openapi/accounts.json", "accounts", READ, below=False),
     Rule("/openapi/simulator.json", "simulator", READ, below=False),
 )

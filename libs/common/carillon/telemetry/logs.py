@@ -22,7 +22,7 @@ Event = MutableMapping[str, Any]
 request_id: ContextVar[str | None] = ContextVar("carillon_request_id", default=None)
 
 # Libraries whose `info` tells of every connection.
-_QUIET = ("aiormq", "aio_pika", "httpx", "urllib3")
+_QUIET = ("aiormq", "aio_pika", "httpx", "urllib3", "pymongo")  # at debug, they print bodies and documents
 
 
 def configure_logs(

@@ -129,7 +129,7 @@ async def what_was_not_handled_is_delivered_again(bus: Bus) -> None:
     """No acknowledgement before the handler is done."""
     started = asyncio.Event()
 
-    async def never_ends(deliveries: Sequence[Delivery]) -> None:
+    async def never_ends(_: Sequence[Delivery]) -> None:
         started.set()
         raise ConnectionError("until the consumer is stopped")
 

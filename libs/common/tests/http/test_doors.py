@@ -72,11 +72,11 @@ async def test_the_hot_path_costs_microseconds(verifier: PasswordVerifier) -> No
     assert await authorise_door(door, HERE, "me", "sésame", verifier)
     best = 1.0
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.thread_time()
         for _ in range(1000):
             await authorise_door(door, HERE, "me", "sésame", verifier)
-        best = min(best, time.perf_counter() - started)
-    assert best / 1000 < 20e-6
+        best = min(best, time.thread_time() - started)
+    assert best / 1000 < 10e-6  # 2 us on an idle machine
 
 
 async def test_equal_questions_at_once_are_verified_once(verifier: PasswordVerifier) -> None:

@@ -211,11 +211,11 @@ async def test_dispatch_in_this_process_costs_little() -> None:
     scope = {"type": "http", "method": "GET", "path": "/v1/messages/247712361308164096"}
     best = 1.0
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(5000):
             await front(scope, None, None)  # type: ignore[arg-type]
-        best = min(best, time.perf_counter() - began)
-    assert best / 5000 < 4e-6
+        best = min(best, time.thread_time() - began)
+    assert best / 5000 < 6e-6  # 1.5 us on an idle machine
 
 
 async def test_other_kinds_of_connections_are_closed() -> None:

@@ -130,7 +130,7 @@ async def test_unbind_and_close_ends_in_time_with_a_dead_operator(smsc: RawSmsc,
 
 
 async def test_a_silent_operator_is_asked_and_left(smsc: RawSmsc, owner: Owner) -> None:
-    bind, peer = await owner.bind(smsc, enquire_interval_s=0.1, response_timeout_s=0.2)
+    bind, peer = await owner.bind(smsc, enquire_interval_s=0.1, response_timeout_s=0.4)
     for _ in range(2):
         command_id, _, sequence, _ = await peer.read()
         assert command_id == ENQUIRE

@@ -104,16 +104,16 @@ def test_a_histogram_takes_many_equal_values_at_once() -> None:
 @pytest.mark.parametrize(
     ("record", "limit_us"),
     [
-        (lambda: metrics.record_accepted("json", "bulk", 500), 1.0),
-        (lambda: metrics.record_request("json", "accepted"), 1.0),
-        (lambda: metrics.record_submit_duration("north", 0.02), 2.0),
+        (lambda: metrics.record_accepted("json", "bulk", 500), 2.0),
+        (lambda: metrics.record_request("json", "accepted"), 2.0),
+        (lambda: metrics.record_submit_duration("north", 0.02), 4.0),
     ],
 )
 def test_recording_is_cheap(record: Callable[[], None], limit_us: float) -> None:
     def seconds() -> float:
-        started = time.perf_counter()
+        started = time.thread_time()
         for _ in range(10_000):
             record()
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     assert min(seconds() for _ in range(5)) < 10_000 * limit_us * 1e-6

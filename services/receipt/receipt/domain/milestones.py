@@ -96,24 +96,44 @@ def final_of(state: ReportState, at: int, error: str | None, operator: str) -> F
     return Final(DELIVERED_RANK if state == "delivered" else FAILED_RANK, -at, state, error or "", operator)
 
 
+def went_wrong(milestones: Milestones) -> bool:
+    """Whether any of it is not on the way to a delivery: what people look for in lists."""
+    return bool(
+        milestones.doubts
+        or milestones.refused is not None
+        or milestones.cancelled is not None
+        or milestones.lost is not None
+        or any(final.rank != DELIVERED_RANK for final in milestones.finals.values())
+    )
+
+
 def merge(one: Milestones, other: Milestones) -> Milestones:
     """Both histories as one."""
     merged = Milestones(
-        _least(one.accepted, other.accepted),
+        one.accepted,
         dict(one.submitted),
         dict(one.doubts),
         dict(one.finals),
-        _least(one.refused, other.refused),
-        _least(one.cancelled, other.cancelled),
-        _least(one.lost, other.lost),
+        one.refused,
+        one.cancelled,
+        one.lost,
     )
-    for part, submission in other.submitted.items():
-        merged.add_submitted(part, submission)
-    for part, doubt in other.doubts.items():
-        merged.add_doubt(part, doubt)
-    for part, final in other.finals.items():
-        merged.add_final(part, final)
+    absorb(merged, other)
     return merged
+
+
+def absorb(milestones: Milestones, other: Milestones) -> None:
+    """The same in place."""
+    for part, submission in other.submitted.items():
+        milestones.add_submitted(part, submission)
+    for part, doubt in other.doubts.items():
+        milestones.add_doubt(part, doubt)
+    for part, final in other.finals.items():
+        milestones.add_final(part, final)
+    milestones.accepted = _least(milestones.accepted, other.accepted)
+    milestones.refused = _least(milestones.refused, other.refused)
+    milestones.cancelled = _least(milestones.cancelled, other.cancelled)
+    milestones.lost = _least(milestones.lost, other.lost)
 
 
 def without(known: Milestones, own: Milestones) -> Milestones:
@@ -137,6 +157,6 @@ _T = TypeVar("_T", int, Refusal)
 
 
 def _least(one: _T | None, other: _T | None) -> _T | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
+    if other is None:
+        return one
+    return other if one is None else min(one, other)

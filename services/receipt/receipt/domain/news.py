@@ -17,6 +17,8 @@ class News:
     milestones: Milestones = field(default_factory=Milestones)
     accepted: Accepted | None = None
     refs: dict[str, int] = field(default_factory=dict)
+    account: str | None = None
+    number: str | None = None  # where an answer was lost: a report may have to find the message by its handset
     resent: bool = False  # a part of several may have more than one id
 
 
@@ -71,8 +73,10 @@ class Flush:
 
     def _submitted(self, record: Submitted) -> None:
         news = self._of(record.id)
+        news.account = record.account
         if record.outcome == "ambiguous":
             news.milestones.add_doubt(record.part, Doubt(record.at, record.operator))
+            news.number = record.number
             return
         news.milestones.add_submitted(record.part, Submission(record.at, record.operator, record.ref or ""))
         if record.ref:
@@ -83,6 +87,7 @@ class Flush:
 
     def _refused(self, record: Refused) -> None:
         news = self._of(record.id)
+        news.account = record.account
         if record.code == "cancelled":
             known = news.milestones.cancelled
             news.milestones.cancelled = record.at if known is None else min(known, record.at)

@@ -63,6 +63,8 @@ def moment_of(milestones: Milestones, status: Status) -> int:
     if status == "undelivered":
         return _failure(milestones).at
     if status == "submitted":
+        if len(milestones.submitted) == 1 and not milestones.finals:
+            return next(iter(milestones.submitted.values())).at
         taken = {part: final.at for part, final in milestones.finals.items()}
         taken |= {part: submission.at for part, submission in milestones.submitted.items()}
         return max(taken.values())

@@ -26,7 +26,7 @@ class UnmatchedStore:
             self._reports,
             [
                 UpdateOne(
-                    {"_id": f"{report.operator}:{report.ref}:{report.state}"},
+                    {"_id": unmatched_id(report)},
                     {
                         "$setOnInsert": {
                             "report": msgspec.to_builtins(report),
@@ -63,6 +63,11 @@ class UnmatchedStore:
     async def count(self) -> int:
         """How many wait (an estimate)."""
         return await self._reports.estimated_document_count()
+
+
+def unmatched_id(report: ReportReceived) -> str:
+    """One for each state that an operator reports of a part."""
+    return f"{report.operator}:{report.ref}:{report.state}"
 
 
 def report_of(document: Document) -> ReportReceived:

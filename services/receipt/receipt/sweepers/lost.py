@@ -15,13 +15,16 @@ from receipt.announcer import Announcer, Said
 from receipt.domain.changes import changes
 from receipt.domain.milestones import Milestones, without
 from receipt.domain.news import News
-from receipt.domain.status import ENDED, status_of
-from receipt.store.message_documents import facts_of, milestones_of
+from receipt.domain.status import ENDED, chain_of, status_of
+from receipt.store.additions import AdditionStore
+from receipt.store.histories import Histories
 from receipt.store.messages import MessageStore
 from receipt.store.sweeps import SweepStore
 
 _BATCH = 500
 _DEFAULT_LOST_AFTER_S = 259_200
+_ENDS = frozenset({"refused", "cancelled"})
+_NONE: frozenset[str] = frozenset()
 
 
 class LostSweeper:
@@ -30,6 +33,8 @@ class LostSweeper:
     def __init__(
         self,
         messages: MessageStore,
+        additions: AdditionStore,
+        histories: Histories,
         sweeps: SweepStore,
         announcer: Announcer,
         accounts: AccountCopy,
@@ -37,6 +42,8 @@ class LostSweeper:
         clock: Clock,
     ) -> None:
         self._messages = messages
+        self._additions = additions
+        self._histories = histories
         self._sweeps = sweeps
         self._announcer = announcer
         self._accounts = accounts
@@ -78,30 +85,41 @@ class LostSweeper:
         count = 0
         while since < deadline:
             documents = await self._messages.unended(account, since, deadline, _BATCH)
-            until = documents[-1]["_id"] if len(documents) == _BATCH else deadline
-            count += await self._lose(documents, lost_after_ms)
+            until = int(documents[-1]["_id"]) if len(documents) == _BATCH else deadline
+            count += await self._lose(await self._open_among(documents), lost_after_ms)
             if not await self._sweeps.advance(name, since, until):
                 break
             since = until
         return count
 
-    async def _lose(self, documents: list[Document], lost_after_ms: int) -> int:
-        """Mark what has not ended, read it again (a report may just have come), and say what is lost now."""
-        lost: dict[int, Milestones] = {}
-        for document in documents:
-            if status_of(milestones_of(document), document["parts"]) not in ENDED:
-                lost[document["_id"]] = Milestones(lost=time_ms_of(document["_id"]) + lost_after_ms)
+    async def _open_among(self, documents: list[Document]) -> list[int]:
+        """Those that may not have ended, by what the index alone tells."""
+        if not documents:
+            return []
+        kinds = await self._additions.kinds_between(documents[0]["_id"], documents[-1]["_id"])
+        return [
+            int(document["_id"])
+            for document in documents
+            if (added := kinds.get(document["_id"], _NONE)).isdisjoint(_ENDS)
+            and not all(f"finals.{part}" in added for part in range(1, document["parts"] + 1))
+        ]
+
+    async def _lose(self, ids: list[int], lost_after_ms: int) -> int:
+        """Mark what has not ended, then look again (a report may just have come), and say what is lost now."""
+        lost = [
+            News(id_, Milestones(lost=time_ms_of(id_) + lost_after_ms), account=known.facts.account)
+            for id_, known in (await self._histories.of(ids)).items()
+            if status_of(known.milestones, known.facts.parts) not in ENDED
+        ]
         if not lost:
             return 0
-        await self._messages.merge([News(id_, milestones) for id_, milestones in lost.items()])
+        await self._additions.add(lost)
         said: list[Said] = []
-        for document in (await self._messages.by_ids(lost)).values():
-            after = milestones_of(document)
-            own = Milestones(lost=after.lost)
+        for known in (await self._histories.of(news.id for news in lost)).values():
+            after = known.milestones
+            before = chain_of(without(after, Milestones(lost=after.lost)), known.facts.parts)
             said += [
-                (change, document["country"])
-                for change in changes(facts_of(document), without(after, own), after)
-                if change.status == "lost"
+                (change, known.country) for change in changes(known.facts, before, after) if change.status == "lost"
             ]
         await self._announcer.say(said)
         return len(said)

@@ -4,6 +4,7 @@ import asyncio
 
 from carillon.runtime.clock import Clock
 from carillon.runtime.ids import first_id_at
+from receipt.store.additions import AdditionStore
 from receipt.store.messages import MessageStore
 
 _BATCH = 1_000
@@ -14,13 +15,15 @@ _DAY_MS = 86_400_000
 class RetentionSweeper:
     """`sweep()` deletes what is older than `days`."""
 
-    def __init__(self, messages: MessageStore, days: int, clock: Clock) -> None:
+    def __init__(self, messages: MessageStore, additions: AdditionStore, days: int, clock: Clock) -> None:
         self._messages = messages
+        self._additions = additions
         self._days = days
         self._clock = clock
 
     async def sweep(self) -> None:
         """Until nothing that old is left."""
         until = first_id_at(self._clock.now_ms() - self._days * _DAY_MS) - 1
-        while until > 0 and await self._messages.delete_until(until, _BATCH) == _BATCH:
+        while (last := await self._messages.delete_until(until, _BATCH)) is not None:
+            await self._additions.delete_until(last)
             await asyncio.sleep(_PAUSE_S)

@@ -2,19 +2,19 @@
 
 Reports can come before the submit's answer, and can spell the operator's id in another way (SMPP.md, trap 5). After
 some seconds a report may also belong to the one message whose submit was never answered. Several processes may sweep
-at once: a report recorded twice is the same milestone, and an id is given to a doubtful part by a guarded update.
+at once: a report recorded twice is the same milestone, and a doubtful part takes only the first id that it is given.
 """
 
 from carillon.events.report import ReportReceived
 from carillon.mongo import Document
 from carillon.runtime.clock import Clock
 from carillon.sms.refs import forgiving_refs
-from receipt.domain.milestones import Submission
-from receipt.domain.news import Flush, ref_key
-from receipt.recorder import Recorder, best_of
-from receipt.store.message_documents import milestones_of, part_of
-from receipt.store.messages import MessageStore
-from receipt.store.unmatched import UnmatchedStore, report_of
+from receipt.domain.milestones import Milestones, Submission
+from receipt.domain.news import Flush, News, ref_key
+from receipt.recorder import Recorder
+from receipt.store.additions import AdditionStore
+from receipt.store.histories import Histories, Place
+from receipt.store.unmatched import UnmatchedStore, report_of, unmatched_id
 
 FIRST_PAUSE_MS = 1_000
 _LONGEST_PAUSE_MS = 600_000
@@ -26,9 +26,17 @@ _BATCH = 500
 class UnmatchedSweeper:
     """`sweep()` is one round; returns how many reports found their message."""
 
-    def __init__(self, unmatched: UnmatchedStore, messages: MessageStore, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        unmatched: UnmatchedStore,
+        additions: AdditionStore,
+        histories: Histories,
+        recorder: Recorder,
+        clock: Clock,
+    ) -> None:
         self._unmatched = unmatched
-        self._messages = messages
+        self._additions = additions
+        self._histories = histories
         self._recorder = recorder
         self._clock = clock
 
@@ -48,15 +56,15 @@ class UnmatchedSweeper:
         still_unknown = await self._recorder.record(flush)
         flush = Flush()
         unknown: set[str] = set()
-        forms = await self._messages.by_refs({key for report in still_unknown for key in _forms(report)})
         waited = {document["_id"]: now_ms - document["first_at"] for document in documents}
+        places = await self._histories.places(key for report in still_unknown for key in _forms(report))
         for report in still_unknown:
-            key = f"{report.operator}:{report.ref}:{report.state}"
-            found = _forgiven(report, forms) or await self._doubtful(report, waited[key])
-            if found is None:
+            key = unmatched_id(report)
+            place = await self._forgiven(report, places) or await self._doubtful(report, waited[key])
+            if place is None:
                 unknown.add(key)
             else:
-                flush.report(report, *found)
+                flush.report(report, place.message, place.part)
         await self._recorder.record(flush)
         await self._settle(documents, unknown, now_ms)
         return len(documents) - len(unknown)
@@ -72,13 +80,22 @@ class UnmatchedSweeper:
         await self._unmatched.later([(document, now_ms + _pause_ms(document["tries"] + 1)) for document in kept])
         await self._unmatched.delete([document for document in documents if document["_id"] not in kept_ids])
 
-    async def _doubtful(self, report: ReportReceived, waited_ms: int) -> tuple[int, int] | None:
+    async def _forgiven(self, report: ReportReceived, places: dict[str, list[Place]]) -> Place | None:
+        """The part that has this id in another spelling, of a message to the same handset."""
+        found = {place for form in _forms(report) for place in places.get(form, ())}
+        known = await self._histories.of({place.message for place in found})
+        return await self._recorder.best_place(
+            (place for place in found if place.message in known and known[place.message].facts.number == report.number),
+            report,
+        )
+
+    async def _doubtful(self, report: ReportReceived, waited_ms: int) -> Place | None:
         """The one message to that handset whose submit to that operator was not answered; its part takes the id."""
         if waited_ms < _DOUBT_AFTER_MS:
             return None
         candidates: dict[int, list[int]] = {}
-        for document in await self._messages.doubtful(report.number, report.at):
-            milestones = milestones_of(document)
+        for id_, known in (await self._histories.doubtful(report.number, report.at)).items():
+            milestones = known.milestones
             parts = [
                 part
                 for part, doubt in sorted(milestones.doubts.items())
@@ -87,34 +104,20 @@ class UnmatchedSweeper:
                 and part not in milestones.finals
             ]
             if parts:
-                candidates[document["_id"]] = parts
+                candidates[id_] = parts
         if len(candidates) != 1:
             return None
-        [(message_id, parts)] = candidates.items()
-        submission = Submission(report.at, report.operator, report.ref)
+        [(message, parts)] = candidates.items()
+        ref = ref_key(report.operator, report.ref)
         for part in parts:
-            if await self._messages.adopt(message_id, part, submission, ref_key(report.operator, report.ref)):
-                return message_id, part
+            milestones = Milestones(submitted={part: Submission(report.at, report.operator, report.ref)})
+            if await self._additions.give(News(message, milestones, refs={ref: part})):
+                return Place(message, part)
         return None
 
 
 def _forms(report: ReportReceived) -> list[str]:
     return [ref_key(report.operator, form) for form in forgiving_refs(report.ref)]
-
-
-def _forgiven(report: ReportReceived, found: dict[int, Document]) -> tuple[int, int] | None:
-    """The message that has this id in another spelling, and the same handset."""
-    forms = set(_forms(report))
-    candidates = [
-        document
-        for document in found.values()
-        if document.get("number") == report.number and not forms.isdisjoint(document["refs"])
-    ]
-    if not candidates:
-        return None
-    document = best_of(candidates, report)
-    ref = next(ref for ref in document["refs"] if ref in forms)
-    return document["_id"], part_of(document, ref)
 
 
 def _pause_ms(tries: int) -> int:

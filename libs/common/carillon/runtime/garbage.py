@@ -1,0 +1,17 @@
+"""The cyclic garbage collector, tuned for a service: it walks over everything that lives, and records make no cycles."""
+
+import gc
+
+_YOUNG = 50_000
+_MIDDLE = 20
+_OLD = 50
+
+
+def calm() -> None:
+    """Call once everything is built: what exists is never looked at again, and the rest more rarely.
+
+    Measured in the receipt service: a quarter of its CPU was the collector with Python's own thresholds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
