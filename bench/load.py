@@ -21,7 +21,7 @@ class Connection(asyncio.Protocol):
         self.sent_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none of asyncio's, but works as one
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none of asyncio's, but works as one
         self.next()
 
     def next(self) -> None:

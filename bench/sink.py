@@ -24,7 +24,7 @@ class Sink(asyncio.Protocol):
     buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none of asyncio's, but works as one
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none of asyncio's, but works as one
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
