@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -248,14 +248,14 @@ async def test_the_stream_can_be_read_from_any_offset(world: World) -> None:
         await world.shown(await world.a_message(), "accepted")
     async with asyncio.timeout(20):
         everything: list[int] = []
-        async for entry in read_stream(world.amqp_url, RECEIPT_STREAM, "first"):
-            everything.append(entry.offset)
-            assert json.loads(entry.body)["type"] == "carillon.message.status.v1"
-            if len(everything) == 3:
-                break
-        async for entry in read_stream(world.amqp_url, RECEIPT_STREAM, everything[1]):
-            assert entry.offset == everything[1]
-            break
+        async with aclosing(read_stream(world.amqp_url, RECEIPT_STREAM, "first")) as entries:
+            async for entry in entries:
+                everything.append(entry.offset)
+                assert json.loads(entry.body)["type"] == "carillon.message.status.v1"
+                if len(everything) == 3:
+                    break
+        async with aclosing(read_stream(world.amqp_url, RECEIPT_STREAM, everything[1])) as entries:
+            assert (await anext(entries)).offset == everything[1]
 
 
 async def test_inbound_is_kept_once(world: World, mongo_url: str, mongo_prefix: str) -> None:

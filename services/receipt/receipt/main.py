@@ -70,8 +70,8 @@ def build(settings: Settings) -> Service:
         stores,
         bus,
         accounts,
-        lanes,
         settler,
+        lanes,
         backlog,
         Subscribed(
             bus,

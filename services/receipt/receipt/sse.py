@@ -1,7 +1,7 @@
 """The receipt stream over HTTP, as server-sent events: an account's own part of it, from any offset."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import structlog
 
@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_S = 15.0
 MAX_READERS = 100
 
-Read = Callable[[Offset], AsyncIterator[Entry]]
+Read = Callable[[Offset], AsyncGenerator[Entry, None]]
 
 
 class ReceiptStream:
@@ -59,6 +59,7 @@ class ReceiptStream:
             if coming is not None:
                 coming.cancel()
                 await asyncio.gather(coming, return_exceptions=True)
+            await entries.aclose()
 
 
 async def _next(entries: AsyncIterator[Entry]) -> Entry:

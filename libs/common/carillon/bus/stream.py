@@ -1,7 +1,7 @@
 """Reading a RabbitMQ stream from any offset, on a connection of its own. Nothing is taken away from it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -23,8 +23,12 @@ class Entry(NamedTuple):
     body: bytes
 
 
-async def read_stream(url: str, stream: str, offset: Offset, *, name: str = "stream reader") -> AsyncIterator[Entry]:
-    """Entries from `offset` on, without end. `ConnectionError` when the broker goes away: read again from the last.
+async def read_stream(
+    url: str, stream: str, offset: Offset, *, name: str = "stream reader"
+) -> AsyncGenerator[Entry, None]:
+    """Entries from `offset` on, without end; close it (`aclose`) when enough was read.
+
+    `ConnectionError` when the broker goes away: read again from the last.
 
     A stream can't be consumed without a prefetch and acknowledgements; they are how it paces its reader. The broker
     hands over whole chunks: what is before a numbered `offset` is left out here.
