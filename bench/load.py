@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import uvloop
@@ -21,8 +21,7 @@ class Connection(asyncio.Protocol):
         self.sent_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none of asyncio's, but works as one
         self.next()
 
     def next(self) -> None:
@@ -62,7 +61,7 @@ class Load:
             return None
         number, self.number = f"{self.number:08d}", self.number + 1
         url = urlsplit(self.job["url"].replace("{i}", number))
-        body = self.job.get("body", "").replace("{i}", number).encode()
+        body: bytes = self.job.get("body", "").replace("{i}", number).encode()
         lines = [f"{self.job.get('method', 'GET')} {url.path}?{url.query} HTTP/1.1", f"Host: {url.netloc}"]
         lines += [f"{name}: {value}" for name, value in self.job.get("headers", {}).items()]
         if body:

@@ -28,9 +28,7 @@ from carillon.testing.builders import an_accepted
 from receipt.announcer import Announcer
 from receipt.domain.news import Flush
 from receipt.recorder import Recorder
-from receipt.store.additions import ADDITION_INDEXES, AdditionStore
-from receipt.store.histories import Histories
-from receipt.store.messages import MESSAGE_INDEXES, MessageStore
+from receipt.store import INDEXES, Stores
 
 _BATCH = 500
 
@@ -92,11 +90,9 @@ async def measure(url: str, messages: int, mongod_pid: int | None, hints: bool) 
     await mongo.start()
     await mongo.client.drop_database("bench_receipt")
     database = mongo.database("receipt")
-    await ensure_indexes(database, {"messages": MESSAGE_INDEXES, "additions": ADDITION_INDEXES})
+    await ensure_indexes(database, INDEXES)
     sink = Sink()
-    messages_, additions = MessageStore(database), AdditionStore(database)
-    announcer = Announcer(sink, SystemClock())
-    recorder = Recorder(messages_, additions, Histories(messages_, additions), announcer)
+    recorder = Recorder(Stores(database), Announcer(sink, SystemClock()))
     first, reports = bodies(messages, hints=hints)
     calm()
     total_own = total_mongod = 0.0

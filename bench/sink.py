@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections import defaultdict
+from typing import cast
 
 import uvloop
 
@@ -23,8 +24,7 @@ class Sink(asyncio.Protocol):
     buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none of asyncio's, but works as one
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data

@@ -12,7 +12,12 @@ from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid
 from carillon_cli.services import SERVICES, addresses_but
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Carillon, the self-hosted SMS platform.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Carillon, the self-hosted SMS platform.",
+)
 
 
 def _home() -> Home:

@@ -1,18 +1,23 @@
-"""The HTTP of the JSON API: who may, what OpenAPI says, and which problem stands for which error."""
+"""The HTTP of the JSON API, bare ASGI like the legacy door: FastAPI's way to a route costs more than all that we do.
+
+`ingest.openapi` describes it. What goes wrong leaves as a `Problem`, which the gate answers.
+"""
 
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from carillon.http.app import create_app
-from carillon.http.idempotency import KeyHeader
-from carillon.http.principal import Directory, Principal, require_scope
-from carillon.http.problem import Problem, retry_after
+from carillon.http.principal import Directory, authenticate
+from carillon.http.problem import Problem, not_found, retry_after
 from carillon.runtime.clock import Clock
 from ingest import openapi
 from ingest.acceptance import BUSY_ERRORS, RETRY_AFTER_S, busy_code
-from ingest.doors.json_door import PATH, JsonDoor
+from ingest.doors.json_door import PATH, QUOTE_PATH, JsonDoor
 from ingest.doors.legacy import PREFIX, LegacyDoor
 
 SCOPE: Final = "messages"
@@ -24,12 +29,12 @@ _NO_CAP_BYTES: Final = 1 << 40  # the legacy door bounds its bodies itself: its 
 def application(
     door: JsonDoor, legacy: LegacyDoor, accounts: Directory, clock: Clock, *, health: Callable[[], dict[str, str]]
 ) -> FastAPI:
-    """Both doors behind one gate."""
+    """Both doors behind one gate, with health, metrics and the OpenAPI document."""
     app = create_app(
         "Carillon ingest",
-        routers=[routes(door, accounts, clock)],
+        routers=[],
         health=health,
-        doors={PREFIX: legacy},
+        doors={PREFIX: legacy, PATH: JsonApi(door, accounts, clock)},
         body_cap_bytes=_NO_CAP_BYTES,
         body_caps={"/v1": _BODY_CAP_BYTES},
         translations=dict.fromkeys(BUSY_ERRORS, _busy),
@@ -38,26 +43,34 @@ def application(
     return app
 
 
-def routes(door: JsonDoor, keys: Directory, clock: Clock) -> APIRouter:
-    """`POST /v1/messages` and `/v1/messages/quote`."""
-    router = APIRouter(tags=["messages"])
-    authenticated = Annotated[Principal, Depends(require_scope(keys, SCOPE, clock))]
+class JsonApi:
+    """Answers every request below `PATH`."""
 
-    @router.post(PATH, status_code=202, **openapi.SEND)
-    async def send_messages(request: Request, principal: authenticated, idempotency_key: KeyHeader = None) -> Response:
-        """Send one message, or up to 1,000: then each has its own result, in order.
+    def __init__(self, door: JsonDoor, keys: Directory, clock: Clock) -> None:
+        self._door = door
+        self._keys = keys
+        self._clock = clock
 
-        A message that is answered with an id is durable, and will reach a final state. With an `Idempotency-Key` the
-        same request may be made again for 24 h: it sends nothing twice and gets the same answer.
-        """
-        return await door.send(principal, await request.body(), idempotency_key)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; `Problem` for what cannot be served."""
+        path = scope["path"]
+        if path not in (PATH, QUOTE_PATH):
+            raise not_found()
+        if scope["method"] != "POST":
+            raise Problem(405, "method_not_allowed", headers={"Allow": "POST"})
+        request = Request(scope, receive)
+        principal = authenticate(self._keys, _bearer(request.headers.get("authorization")), SCOPE, self._clock.now_ms())
+        body = await request.body()
+        if path == PATH:
+            answer = await self._door.send(principal, body, request.headers.get("idempotency-key"))
+        else:
+            answer = Response(self._door.quote(body), media_type="application/json")
+        await answer(scope, receive, send)
 
-    @router.post(f"{PATH}/quote", **openapi.QUOTE)
-    async def quote_message(request: Request, _principal: authenticated) -> Response:
-        """Count a content before it is sent: parts, encoding, what forces UCS-2 and the text that would cost less."""
-        return Response(door.quote(await request.body()), media_type="application/json")
 
-    return router
+def _bearer(authorization: str | None) -> str | None:
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def _busy(error: Exception) -> Problem:

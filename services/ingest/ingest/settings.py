@@ -7,9 +7,10 @@ from carillon.runtime.settings import CarillonSettings
 
 
 class Settings(CarillonSettings):
-    """`CARILLON_FRONT_TARGETS` ("receipt=http://127.0.0.1:8084,accounts=...") makes this process the one front address.
+    """`CARILLON_FRONT_TARGETS` (`receipt=http://127.0.0.1:8084,accounts=...`) makes this process the one front address.
 
-    It then listens on `CARILLON_PORT` and forwards what is not its own.
+    It then listens on `CARILLON_PORT` and forwards what is not its own. `CARILLON_INGEST_MAX_WAITING` bounds the
+    messages that wait for the broker: beyond it, clients are told to come back (503).
     """
 
     ingest_port: int = 8082
@@ -17,12 +18,6 @@ class Settings(CarillonSettings):
     front_port: int = Field(default=8080, validation_alias=AliasChoices("CARILLON_PORT", "front_port"))
     front_targets: str = ""
     publish_timeout_s: float = Field(default=15.0, gt=0)
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: str) -> str:
-        parse_networks(value)
-        return value
 
     @property
     def proxies(self) -> Networks:
@@ -32,5 +27,23 @@ class Settings(CarillonSettings):
     @property
     def targets(self) -> dict[str, str]:
         """Base URLs of the other services by name, when this process is the front."""
-        pairs = [pair.partition("=") for pair in self.front_targets.split(",") if pair.strip()]
-        return {name.strip(): url.strip() for name, _, url in pairs}
+        return _targets(self.front_targets)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: str) -> str:
+        parse_networks(value)
+        return value
+
+    @field_validator("front_targets")
+    @classmethod
+    def _check_targets(cls, value: str) -> str:
+        for name, url in _targets(value).items():
+            if not name or not url.startswith(("http://", "https://")):
+                raise ValueError("names and URLs: receipt=http://127.0.0.1:8084,accounts=http://127.0.0.1:8081")
+        return value
+
+
+def _targets(listed: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in listed.split(",") if pair.strip()]
+    return {name.strip(): url.strip() for name, _, url in pairs}

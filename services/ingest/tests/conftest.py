@@ -1,4 +1,4 @@
-"""Ingest in one process: the real application on a bus in memory, with references in memory, called without a socket."""
+"""Ingest in one process: the real application on a bus and references in memory, called without a socket."""
 
 import json
 from collections.abc import AsyncIterator, Callable

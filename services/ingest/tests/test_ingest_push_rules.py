@@ -17,7 +17,7 @@ ACCOUNT = an_account(doors=[DOOR, SPLITTING], default_sender="Default")
 NUMBER = "33614806759"
 
 
-def draft(door: Door = DOOR, **parameters: str) -> Any:
+def draft(parameters: dict[str, str], door: Door = DOOR) -> Any:
     return draft_of({"number": NUMBER, "content": "Test", **parameters}, ACCOUNT, door, START_MS)
 
 
@@ -25,35 +25,47 @@ def draft(door: Door = DOOR, **parameters: str) -> Any:
     ("parameters", "fields"),
     [
         ({}, {"number": NUMBER, "text": "Test", "encoding": "gsm", "parts": 1, "lane": "urgent", "door": "demo"}),
-        ({}, {"sender": "Default", "sender_type": "alphanumeric", "accepted_at": START_MS, "id": 0, "account": "acc_1"}),
+        (
+            {},
+            {"sender": "Default", "sender_type": "alphanumeric", "accepted_at": START_MS, "id": 0, "account": "acc_1"},
+        ),
         ({"number": "+33 6.14-80 67 59"}, {"number": NUMBER}),
         ({"number": "0033614806759"}, {"number": NUMBER}),
         ({"content": "é" * 160}, {"parts": 1, "encoding": "gsm"}),
         ({"content": "œ" * 70}, {"parts": 1, "encoding": "ucs2"}),
         ({"typecontent": "TEXTE"}, {"text": "Test"}),
-        ({"typecontent": "Bin", "content": "00FFab"}, {"encoding": "binary", "data": "00ffab", "text": None, "udh": None}),
+        (
+            {"typecontent": "Bin", "content": "00FFab"},
+            {"encoding": "binary", "data": "00ffab", "text": None, "udh": None},
+        ),
         ({"typecontent": "bin", "content": "00" * 140}, {"parts": 1}),
         ({"udh": "AB0201"}, {"udh": "050003ab0201", "text": "Test", "parts": 1}),
         ({"udh": "AB0201", "content": "a" * 153}, {"parts": 1}),
         ({"typecontent": "bin", "content": "00" * 134, "udh": "050003AB0201"}, {"udh": "050003ab0201", "parts": 1}),
         ({"typecontent": "bin", "content": "00", "udh": "ab0202"}, {"udh": "050003ab0202"}),
         ({"senderid": "Shop_1 a"}, {"sender": "Shop_1 a", "sender_type": "alphanumeric"}),
-        ({"sendertype": "Mobile", "senderid": "33600000000"}, {"sender": "33600000000", "sender_type": "international"}),
+        (
+            {"sendertype": "Mobile", "senderid": "33600000000"},
+            {"sender": "33600000000", "sender_type": "international"},
+        ),
         ({"sendertype": "number", "senderid": "36111"}, {"sender": "36111", "sender_type": "national"}),
         ({"sendertype": "texte", "senderid": "abc"}, {"sender": "abc", "sender_type": "alphanumeric"}),
         ({"sendertype": "number"}, {"sender": "Default", "sender_type": "alphanumeric"}),
-        ({"wappush": "Oui", "content": "http://example.com/a", "waptitle": "A"}, {"encoding": "binary", "data_coding": 0xF5}),
+        (
+            {"wappush": "Oui", "content": "http://example.com/a", "waptitle": "A"},
+            {"encoding": "binary", "data_coding": 0xF5},
+        ),
         ({"wappush": "no"}, {"text": "Test"}),
         ({"ref": "order-1"}, {"client_ref": "order-1"}),
     ],
-)  # fmt: skip
+)
 def test_a_push_that_is_taken(parameters: dict[str, str], fields: dict[str, Any]) -> None:
-    message = draft(**parameters)
+    message = draft(parameters)
     assert {name: getattr(message, name) for name in fields} == fields
 
 
 def test_a_long_text_is_split_where_the_door_allows_it() -> None:
-    assert draft(SPLITTING, content="a" * 161).parts == 2
+    assert draft({"content": "a" * 161}, SPLITTING).parts == 2
 
 
 def test_the_account_decides_what_happens_to_an_ambiguous_message() -> None:
@@ -108,13 +120,13 @@ def test_the_account_decides_what_happens_to_an_ambiguous_message() -> None:
 )
 def test_a_push_that_is_refused(parameters: dict[str, str], code: str, line: str) -> None:
     with pytest.raises(Refusal) as refused:
-        draft(**parameters)
+        draft(parameters)
     assert (refused.value.code, ko_line(refused.value.code)) == (code, line)
 
 
 def test_a_split_door_still_bounds_binary_content_to_one_sms() -> None:
     with pytest.raises(Refusal, match="content_too_long"):
-        draft(SPLITTING, typecontent="bin", content="00" * 141)
+        draft({"typecontent": "bin", "content": "00" * 141}, SPLITTING)
 
 
 def test_a_suspended_account_is_refused_after_what_is_wrong_with_the_parameters() -> None:

@@ -4,6 +4,8 @@ Only what cannot mislead is answered from here: messages of one part, whose subm
 themselves, whatever other processes have written meanwhile.
 """
 
+from collections import OrderedDict
+
 from receipt.domain.milestones import Milestones
 from receipt.domain.news import News
 from receipt.store.histories import Known, Place
@@ -14,7 +16,8 @@ class Recent:
 
     def __init__(self, size: int = 20_000) -> None:
         self._size = size
-        self._known: dict[int, Known] = {}
+        # a plain dict is slow to find its first item once many before it were deleted
+        self._known: OrderedDict[int, Known] = OrderedDict()
         self._places: dict[str, Place] = {}
 
     def place(self, ref: str) -> Place | None:

@@ -17,10 +17,10 @@ from receipt.domain.milestones import absorb, went_wrong, without
 from receipt.domain.news import Flush, News, ref_key
 from receipt.domain.status import chain_of
 from receipt.recent import Recent
-from receipt.store.additions import AdditionStore, add_to
-from receipt.store.histories import Histories, Known, Place, known_of
+from receipt.store import Stores
+from receipt.store.additions import add_to
+from receipt.store.histories import Known, Place, known_of
 from receipt.store.message_documents import milestones_of
-from receipt.store.messages import MessageStore
 
 
 class _Outcome(NamedTuple):
@@ -34,12 +34,10 @@ class _Outcome(NamedTuple):
 class Recorder:
     """Used by the record queue and by the sweepers."""
 
-    def __init__(
-        self, messages: MessageStore, additions: AdditionStore, histories: Histories, announcer: Announcer
-    ) -> None:
-        self._messages = messages
-        self._additions = additions
-        self._histories = histories
+    def __init__(self, stores: Stores, announcer: Announcer) -> None:
+        self._messages = stores.messages
+        self._additions = stores.additions
+        self._histories = stores.histories
         self._announcer = announcer
         self._recent = Recent()
 

@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 class Every:
     """Runs `work` each `seconds`; a failure is logged and the next round comes all the same."""
 
-    def __init__(self, name: str, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, name: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         self.name = name
         self._seconds = seconds
         self._work = work

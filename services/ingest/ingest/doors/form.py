@@ -5,7 +5,7 @@ counts; blanks around a value are trimmed.
 """
 
 import codecs
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -29,20 +29,18 @@ def decode_text(octets: bytes) -> str:
         return decode_cp1252(octets)
 
 
-def decode_form(form: bytes, wanted: Collection[str]) -> dict[str, str]:
-    """The parameters that are `wanted` (lower case); every other is ignored. Never raises."""
+def decode_form(form: bytes, wanted: Mapping[bytes, str]) -> dict[str, str]:
+    """The parameters that are `wanted` (names in lower case, as octets too); every other is ignored. Never raises."""
     found: dict[str, str] = {}
     for pair in form.split(b"&"):
         raw_name, _, raw_value = pair.partition(b"=")
-        name = _unquote(raw_name).strip().lower()
-        if name in wanted and name not in found:
-            found[name] = _unquote(raw_value).strip()
+        name = wanted.get(raw_name) or wanted.get(_unquote(raw_name).strip().lower())
+        if name is not None and name not in found:
+            found[name] = decode_text(_unquote(raw_value)).strip()
     return found
 
 
-def _unquote(octets: bytes) -> str:
+def _unquote(octets: bytes) -> bytes:
     if b"+" in octets:
         octets = octets.replace(b"+", b" ")
-    if b"%" in octets:
-        octets = unquote_to_bytes(octets)
-    return decode_text(octets)
+    return unquote_to_bytes(octets) if b"%" in octets else octets

@@ -1,7 +1,7 @@
 """The JSON door: from the body of a request to its answer. The HTTP around it is in `ingest.api`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from starlette.responses import Response
@@ -18,7 +18,8 @@ from ingest.domain.quote import quote_of
 from ingest.domain.refusal import Refusal
 from ingest.doors.json_reading import Outcome, decide, read_quote
 
-PATH = "/v1/messages"
+PATH: Final = "/v1/messages"
+QUOTE_PATH: Final = "/v1/messages/quote"
 
 
 class Taken(msgspec.Struct, frozen=True):

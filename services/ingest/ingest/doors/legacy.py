@@ -29,6 +29,7 @@ from ingest.store.refs import Claim
 PREFIX: Final = "/Ext/"
 
 _PATH: Final = re.compile(r"/ext/(.*)\.asp", re.IGNORECASE | re.DOTALL)
+_NAMES: Final = {name.encode(): name for name in PARAMETERS}
 _PLAIN: Final = (b"content-type", b"text/plain")
 _NO_STORE: Final = (b"cache-control", b"no-store")  # a GET that must never be answered from a cache
 _CLOSE: Final = (b"connection", b"close")
@@ -149,7 +150,7 @@ async def _parameters(scope: Scope, receive: Receive) -> Mapping[str, str]:
     query: bytes = scope["query_string"]
     if len(query) > MAX_BODY_BYTES:
         raise Refusal(_TOO_LARGE, f"{MAX_BODY_BYTES} bytes at most")
-    parameters = decode_form(query, PARAMETERS)
+    parameters = decode_form(query, _NAMES)
     if scope["method"] == "POST":
         body = await gather(receive, MAX_BODY_BYTES)
         parameters.update(read_push(body, _header(scope, b"content-type") or ""))

@@ -15,7 +15,7 @@ from ingest.doors.xml_push import is_xml, read_body, read_field
 
 MAX_BODY_BYTES: Final = 64 * 1024
 
-_FIELDS: Final = PARAMETERS | {"xmldata"}
+_FIELDS: Final = {name.encode(): name for name in (*PARAMETERS, "xmldata")}
 
 # it warns of each odd octet that a client sends; the refusal says enough
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
@@ -56,9 +56,9 @@ def _multipart(body: bytes, content_type: str) -> dict[str, str]:
     found: dict[str, str] = {}
 
     def keep(name: bytes | None, value: bytes) -> None:
-        key = decode_text(name or b"").strip().lower()
-        if key in _FIELDS:
-            found.setdefault(key, decode_text(value).strip())
+        known = _FIELDS.get((name or b"").strip().lower())
+        if known is not None:
+            found.setdefault(known, decode_text(value).strip())
 
     def on_field(field: Field) -> None:
         keep(field.field_name, field.value or b"")

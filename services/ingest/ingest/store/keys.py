@@ -74,7 +74,7 @@ def _record_of(document: Document) -> KeyRecord:
     return KeyRecord(
         key=document["_id"],
         fingerprint=document["fingerprint"],
-        ids=tuple(document["ids"]),
+        ids=tuple(int(each) for each in document["ids"]),  # from Int64, which msgspec does not write
         lease_until_ms=document["lease_until_ms"],
         expires_at_ms=document["expires_at_ms"],
         answer=None if answer is None else Answer(answer["status"], bytes(answer["body"]), answer["media_type"]),

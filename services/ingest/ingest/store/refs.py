@@ -75,7 +75,7 @@ class Refs:
             for claim in claims:
                 holder = holders.get(claim.key)
                 if holder is not None:
-                    claim.message, claim.said = holder["message"], holder["said"]
+                    claim.message, claim.said = int(holder["message"]), holder["said"]
             claims = [claim for claim in claims if claim.key in existed and claim.key not in holders]
             if not claims:  # else they ran out between the two, and are free now
                 return

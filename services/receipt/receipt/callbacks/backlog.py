@@ -19,8 +19,8 @@ from receipt.callbacks.lanes import Lanes
 from receipt.callbacks.targets import BadUrlError, Target, target_of
 from receipt.callbacks.verdicts import GONE, GONE_REASON, verdict_of
 from receipt.domain.schedule import GIVE_UP_S
-from receipt.store.callbacks import CallbackStore, Verdict, change_of
-from receipt.store.disabled_urls import DisabledUrls
+from receipt.store import Stores
+from receipt.store.callbacks import Verdict, change_of
 
 log = structlog.get_logger(__name__)
 
@@ -34,12 +34,10 @@ _SIDE_BY_SIDE = 200
 class Backlog:
     """`sweep()` starts work on every client that is due and on which nobody works; it doesn't wait for it."""
 
-    def __init__(
-        self, store: CallbackStore, lanes: Lanes, disabled: DisabledUrls, leases: Leases, clock: Clock
-    ) -> None:
-        self._store = store
+    def __init__(self, stores: Stores, lanes: Lanes, leases: Leases, clock: Clock) -> None:
+        self._store = stores.callbacks
         self._lanes = lanes
-        self._disabled = disabled
+        self._disabled = stores.disabled_urls
         self._leases = leases
         self._clock = clock
         self._at_work: dict[str, asyncio.Task[None]] = {}

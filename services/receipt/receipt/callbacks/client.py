@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httptools
 
@@ -58,6 +58,7 @@ class Connection(asyncio.Protocol):
         self.requests = 0
         self._heard = False
         self._complete = False
+        self._stays = False
         self._body_bytes = 0
         self._retry_after_s: float | None = None
 
@@ -96,8 +97,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: it is up."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its base class
 
     def data_received(self, data: bytes) -> None:
         """asyncio: a piece of the answer."""
@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
             return
         if self._complete:
             outcome = self._outcome()
-            if not self._parser.should_keep_alive():
+            if not self._stays:
                 self.close()
             self._finish(outcome)
         elif self._body_bytes > _MAX_BODY_BYTES:
@@ -142,6 +142,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """httptools: the end of an answer; a 1xx is followed by the real one."""
         self._complete = self._parser.get_status_code() >= 200
+        self._stays = self._parser.should_keep_alive()  # the parser forgets it with the next state
 
     def _parser_status(self) -> int:
         return int(self._parser.get_status_code())

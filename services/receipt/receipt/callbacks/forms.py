@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from carillon.events.message import Status, StatusChanged
-from carillon.runtime.clock import rfc3339
 from carillon.sms.legacy import legacy_word
 from receipt.callbacks.targets import Target
+from receipt.domain.times import shown_time
 
 _QUIET: frozenset[Status] = frozenset({"accepted", "routed"})
 _USER_AGENT = "Carillon"
@@ -34,34 +34,52 @@ def request_of(target: Target, told: Sequence[StatusChanged], now_ms: int) -> by
     if target.form == "json":
         change = told[0]
         body = _encode(
-            {"type": f"message.{change.status}", "timestamp": rfc3339(change.at), "data": receipt_of(change)}
+            {"type": f"message.{change.status}", "timestamp": shown_time(change.at), "data": receipt_of(change)}
         )
         return _signed(target, f"msg_{change.id}_{change.status}", body, now_ms)
     receipts = [receipt_of(change) for change in told]
-    body = _encode({"type": "message.receipts", "timestamp": rfc3339(now_ms), "data": receipts})
+    body = _encode({"type": "message.receipts", "timestamp": shown_time(now_ms), "data": receipts})
     digest = sha256(b"".join(b"%d %s," % (change.id, change.status.encode()) for change in told)).hexdigest()
     return _signed(target, f"batch_{digest[:32]}", body, now_ms)
 
 
-def receipt_of(change: StatusChanged) -> dict[str, Any]:
+class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One receipt of the JSON forms; what is not known is left out."""
-    receipt: dict[str, Any] = {
-        "id": str(change.id),
-        "status": change.status,
-        "previous": change.previous,
-        "at": rfc3339(change.at),
-        "accepted_at": rfc3339(change.accepted_at),
-        "to": change.number,
-        "sender": change.sender,
-        "parts": change.parts,
-        "operator": change.operator,
-        "error": change.error,
-        "client_ref": change.client_ref,
-        "campaign": change.campaign,
-        "price_micros": change.price_micros,
-        "metadata": change.metadata,
-    }
-    return {name: value for name, value in receipt.items() if value is not None}
+
+    id: str
+    status: Status
+    previous: Status | None = None
+    at: str
+    accepted_at: str
+    to: str
+    sender: str = ""
+    parts: int
+    operator: str | None = None
+    error: str | None = None
+    client_ref: str | None = None
+    campaign: str | None = None
+    price_micros: int | None = None
+    metadata: dict[str, Any] | None = None
+
+
+def receipt_of(change: StatusChanged) -> Receipt:
+    """A change as JSON clients read it."""
+    return Receipt(
+        id=str(change.id),
+        status=change.status,
+        previous=change.previous,
+        at=shown_time(change.at),
+        accepted_at=shown_time(change.accepted_at),
+        to=change.number,
+        sender=change.sender,
+        parts=change.parts,
+        operator=change.operator,
+        error=change.error,
+        client_ref=change.client_ref,
+        campaign=change.campaign,
+        price_micros=change.price_micros,
+        metadata=change.metadata,
+    )
 
 
 def signature(keys: Sequence[bytes], id_: str, timestamp: int, body: bytes) -> str:

@@ -17,9 +17,9 @@ from receipt.callbacks.lanes import Lanes, UnknownAccountError
 from receipt.callbacks.settler import Settler
 from receipt.callbacks.targets import BadUrlError, Target
 from receipt.callbacks.verdicts import GONE, GONE_REASON, verdict_of
-from receipt.store.callback_log import CallbackLog, Told
-from receipt.store.callbacks import CallbackStore, Verdict, callback_document, callback_id
-from receipt.store.disabled_urls import DisabledUrls
+from receipt.store import Stores
+from receipt.store.callback_log import Told
+from receipt.store.callbacks import Verdict, callback_document, callback_id
 
 _LIMIT_S = 1.0
 _LATE_MS = 30_000  # a call that is still under way then was lost with its process
@@ -30,19 +30,17 @@ class MakeCallbacks:
 
     def __init__(
         self,
+        stores: Stores,
         lanes: Lanes,
-        backlog: CallbackStore,
-        log: CallbackLog,
-        disabled: DisabledUrls,
         settler: Settler,
         clock: Clock,
         *,
         limit_s: float = _LIMIT_S,
     ) -> None:
         self._lanes = lanes
-        self._backlog = backlog
-        self._log = log
-        self._disabled = disabled
+        self._backlog = stores.callbacks
+        self._log = stores.callback_log
+        self._disabled = stores.disabled_urls
         self._settler = settler
         self._clock = clock
         self._limit_s = limit_s

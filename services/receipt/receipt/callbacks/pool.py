@@ -94,6 +94,8 @@ class Pool:
 
     def _open_more(self) -> None:
         free = CONNECTIONS - len(self._calls) - len(self._idle) - len(self._connecting)
+        if free <= 0:
+            return
         for _ in range(min(free, len(self._waiting) - len(self._connecting))):
             task = self._loop.create_task(self._connect())
             self._connecting.add(task)

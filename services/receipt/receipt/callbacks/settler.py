@@ -7,8 +7,8 @@ from carillon.runtime.clock import Clock
 from carillon.runtime.committer import Committer, OverloadedError
 from receipt.callbacks.lane import Telling
 from receipt.callbacks.verdicts import GONE, verdict_of
-from receipt.store.callbacks import CallbackStore, callback_id
-from receipt.store.disabled_urls import DisabledUrls
+from receipt.store import Stores
+from receipt.store.callbacks import callback_id
 
 log = structlog.get_logger(__name__)
 
@@ -16,9 +16,9 @@ log = structlog.get_logger(__name__)
 class Settler:
     """If a write fails, the document stays pending and the callback is made again: at least once, never less."""
 
-    def __init__(self, backlog: CallbackStore, disabled: DisabledUrls, clock: Clock) -> None:
-        self._backlog = backlog
-        self._disabled = disabled
+    def __init__(self, stores: Stores, clock: Clock) -> None:
+        self._backlog = stores.callbacks
+        self._disabled = stores.disabled_urls
         self._clock = clock
         self._committer: Committer[Telling] = Committer(self._commit)
 

@@ -4,14 +4,13 @@ CONTRACTS: no phone number and no text in it.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 import msgspec
 
 from carillon.events.message import Status, StatusChanged
-from carillon.runtime.clock import rfc3339
 from carillon.runtime.ids import new_id
 from receipt.domain.status import SEQUENCE
+from receipt.domain.times import shown_time
 
 CONTENT_TYPE = "application/cloudevents+json"
 EVENT_TYPE = "carillon.message.status.v1"
@@ -56,7 +55,9 @@ _decode = msgspec.json.Decoder(CloudEvent).decode
 def cloud_event(said: Iterable[tuple[StatusChanged, str]], now_ms: int) -> bytes:
     """One event of these changes, each with the country of its number."""
     return _encode(
-        CloudEvent(id=new_id("evt"), time=_time(now_ms), data=[_receipt(change, country) for change, country in said])
+        CloudEvent(
+            id=new_id("evt"), time=shown_time(now_ms), data=[_receipt(change, country) for change, country in said]
+        )
     )
 
 
@@ -85,12 +86,6 @@ def _receipt(change: StatusChanged, country: str) -> Receipt:
         price_micros=change.price_micros,
         error=change.error,
         lane=change.lane,
-        at=_time(change.at),
-        accepted_at=_time(change.accepted_at),
+        at=shown_time(change.at),
+        accepted_at=shown_time(change.accepted_at),
     )
-
-
-@lru_cache(maxsize=8192)
-def _time(millis: int) -> str:
-    """RFC 3339; the records of a flush share most of their moments."""
-    return rfc3339(millis)

@@ -84,7 +84,7 @@ class CallbackStore:
 
     async def replay(self, account: str, wanted: Document, now_ms: int) -> int:
         """Make parked (or done) callbacks of an account pending again, from the start of the schedule."""
-        query = {**wanted, "account": account, "state": {"$ne": "pending"}}
+        query = {"state": {"$ne": "pending"}, **wanted, "account": account}
         lanes = await self._callbacks.distinct("lane", query)
         result = await self._callbacks.update_many(
             query,
@@ -111,9 +111,13 @@ class CallbackStore:
         """A callback of an account."""
         return await self._callbacks.find_one({"_id": id_, "account": account})
 
-    async def page(self, account: str, wanted: Document, limit: int) -> list[Document]:
-        """Callbacks of an account, of the newest messages first."""
-        cursor = self._callbacks.find({**wanted, "account": account}).sort([("message", -1), ("sequence", -1)])
+    async def page(self, account: str, wanted: Document, before: tuple[int, int] | None, limit: int) -> list[Document]:
+        """Callbacks of an account, of the newest messages first, after the place (message, sequence) `before`."""
+        query: Document = {**wanted, "account": account}
+        if before is not None:
+            message, sequence = before
+            query["$or"] = [{"message": {"$lt": message}}, {"message": message, "sequence": {"$lt": sequence}}]
+        cursor = self._callbacks.find(query).sort([("message", -1), ("sequence", -1)])
         return await cursor.limit(limit).to_list(limit)
 
     async def give_up(self, lane: str, before_ms: int, reason: str) -> None:

@@ -1,10 +1,19 @@
 """`receipt.disabled_urls`: URLs that answered 410 Gone, by account. None is called until it is enabled."""
 
 from hashlib import sha256
+from typing import NamedTuple
 
-from carillon.mongo import Collection, Database, Document, Index
+from carillon.mongo import Collection, Database, Index
 
 DISABLED_INDEXES = (Index(("account",)),)
+
+
+class Disabled(NamedTuple):
+    """A URL of an account, and since when it is not called."""
+
+    id: str
+    url: str
+    at_ms: int
 
 
 def disabled_id(account: str, url: str) -> str:
@@ -41,6 +50,9 @@ class DisabledUrls:
         self._known -= {id_}
         return result.deleted_count == 1
 
-    async def of_account(self, account: str) -> list[Document]:
+    async def of_account(self, account: str) -> list[Disabled]:
         """What an account is told."""
-        return await self._urls.find({"account": account}).sort("at", -1).to_list(None)
+        return [
+            Disabled(document["_id"], document["url"], int(document["at"]))
+            async for document in self._urls.find({"account": account}).sort("at", -1)
+        ]

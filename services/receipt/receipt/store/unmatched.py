@@ -9,7 +9,7 @@ import msgspec
 from pymongo import UpdateOne
 
 from carillon.events.report import ReportReceived
-from carillon.mongo import Collection, Database, Document, Index, write_all
+from carillon.mongo import Collection, Database, Document, Index, insert_new, write_all
 
 UNMATCHED_INDEXES = (Index(("next_at",)),)
 
@@ -22,24 +22,17 @@ class UnmatchedStore:
 
     async def park(self, reports: Iterable[ReportReceived], now_ms: int, next_ms: int) -> None:
         """Keep reports for later."""
-        await write_all(
-            self._reports,
-            [
-                UpdateOne(
-                    {"_id": unmatched_id(report)},
-                    {
-                        "$setOnInsert": {
-                            "report": msgspec.to_builtins(report),
-                            "first_at": now_ms,
-                            "next_at": next_ms,
-                            "tries": 0,
-                        }
-                    },
-                    upsert=True,
-                )
-                for report in reports
-            ],
-        )
+        documents = {
+            unmatched_id(report): {
+                "_id": unmatched_id(report),
+                "report": msgspec.to_builtins(report),
+                "first_at": now_ms,
+                "next_at": next_ms,
+                "tries": 0,
+            }
+            for report in reports
+        }
+        await insert_new(self._reports, list(documents.values()))
 
     async def due(self, now_ms: int, limit: int) -> list[Document]:
         """Those to be tried now, the most overdue first."""

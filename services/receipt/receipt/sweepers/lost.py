@@ -16,10 +16,7 @@ from receipt.domain.changes import changes
 from receipt.domain.milestones import Milestones, without
 from receipt.domain.news import News
 from receipt.domain.status import ENDED, chain_of, status_of
-from receipt.store.additions import AdditionStore
-from receipt.store.histories import Histories
-from receipt.store.messages import MessageStore
-from receipt.store.sweeps import SweepStore
+from receipt.store import Stores
 
 _BATCH = 500
 _DEFAULT_LOST_AFTER_S = 259_200
@@ -31,20 +28,12 @@ class LostSweeper:
     """`sweep()` is one round over all accounts."""
 
     def __init__(
-        self,
-        messages: MessageStore,
-        additions: AdditionStore,
-        histories: Histories,
-        sweeps: SweepStore,
-        announcer: Announcer,
-        accounts: AccountCopy,
-        leases: Leases,
-        clock: Clock,
+        self, stores: Stores, announcer: Announcer, accounts: AccountCopy, leases: Leases, clock: Clock
     ) -> None:
-        self._messages = messages
-        self._additions = additions
-        self._histories = histories
-        self._sweeps = sweeps
+        self._messages = stores.messages
+        self._additions = stores.additions
+        self._histories = stores.histories
+        self._sweeps = stores.sweeps
         self._announcer = announcer
         self._accounts = accounts
         self._leases = leases

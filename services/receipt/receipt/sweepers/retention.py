@@ -4,8 +4,7 @@ import asyncio
 
 from carillon.runtime.clock import Clock
 from carillon.runtime.ids import first_id_at
-from receipt.store.additions import AdditionStore
-from receipt.store.messages import MessageStore
+from receipt.store import Stores
 
 _BATCH = 1_000
 _PAUSE_S = 0.2
@@ -15,9 +14,9 @@ _DAY_MS = 86_400_000
 class RetentionSweeper:
     """`sweep()` deletes what is older than `days`."""
 
-    def __init__(self, messages: MessageStore, additions: AdditionStore, days: int, clock: Clock) -> None:
-        self._messages = messages
-        self._additions = additions
+    def __init__(self, stores: Stores, days: int, clock: Clock) -> None:
+        self._messages = stores.messages
+        self._additions = stores.additions
         self._days = days
         self._clock = clock
 

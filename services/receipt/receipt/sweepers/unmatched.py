@@ -12,9 +12,9 @@ from carillon.sms.refs import forgiving_refs
 from receipt.domain.milestones import Milestones, Submission
 from receipt.domain.news import Flush, News, ref_key
 from receipt.recorder import Recorder
-from receipt.store.additions import AdditionStore
-from receipt.store.histories import Histories, Place
-from receipt.store.unmatched import UnmatchedStore, report_of, unmatched_id
+from receipt.store import Stores
+from receipt.store.histories import Place
+from receipt.store.unmatched import report_of, unmatched_id
 
 FIRST_PAUSE_MS = 1_000
 _LONGEST_PAUSE_MS = 600_000
@@ -26,17 +26,10 @@ _BATCH = 500
 class UnmatchedSweeper:
     """`sweep()` is one round; returns how many reports found their message."""
 
-    def __init__(
-        self,
-        unmatched: UnmatchedStore,
-        additions: AdditionStore,
-        histories: Histories,
-        recorder: Recorder,
-        clock: Clock,
-    ) -> None:
-        self._unmatched = unmatched
-        self._additions = additions
-        self._histories = histories
+    def __init__(self, stores: Stores, recorder: Recorder, clock: Clock) -> None:
+        self._unmatched = stores.unmatched
+        self._additions = stores.additions
+        self._histories = stores.histories
         self._recorder = recorder
         self._clock = clock
 

@@ -1,0 +1,66 @@
+"""The receipt stream over HTTP, as server-sent events: an account's own part of it, from any offset."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+import structlog
+
+from carillon.bus.stream import Entry, Offset
+from receipt.domain.stream import narrowed, receipts_of
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_S = 15.0
+MAX_READERS = 100
+
+Read = Callable[[Offset], AsyncGenerator[Entry, None]]
+
+
+class ReceiptStream:
+    """Each reader has a connection of its own to the broker, so they are counted."""
+
+    def __init__(self, read: Read, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._read = read
+        self._heartbeat_s = heartbeat_s
+        self._readers = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another reader has to be turned away."""
+        return self._readers >= MAX_READERS
+
+    async def events(self, account: str, offset: Offset) -> AsyncIterator[bytes]:
+        """Server-sent events; the id of each is its offset. Ends when the broker goes away: the client comes again.
+
+        A heartbeat carries the last offset, so that who reconnects does not read again what was not its own.
+        """
+        self._readers += 1
+        entries = self._read(offset)
+        seen: int | None = None
+        coming: asyncio.Task[Entry] | None = None
+        try:
+            yield b"retry: 2000\n\n"
+            while True:
+                coming = coming or asyncio.create_task(_next(entries))
+                done, _ = await asyncio.wait({coming}, timeout=self._heartbeat_s)
+                if not done:
+                    yield b": \n\n" if seen is None else b": \nid: %d\n\n" % seen
+                    continue
+                entry = coming.result()
+                coming = None
+                seen = entry.offset
+                event, receipts = receipts_of(entry.body, account)
+                if receipts:
+                    yield b"id: %d\nevent: receipts\ndata: %s\n\n" % (seen, narrowed(event, receipts))
+        except (ConnectionError, StopAsyncIteration) as error:
+            log.info("sse.ended", reason=repr(error))
+        finally:
+            self._readers -= 1
+            if coming is not None:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+            await entries.aclose()
+
+
+async def _next(entries: AsyncIterator[Entry]) -> Entry:
+    return await anext(entries)
