@@ -42,6 +42,7 @@ check: $(DEVELOPMENT)  ## formatting, lint, types and architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
+	$(BIN)/mypy services/simulator/tests
 	$(BIN)/lint-imports
 
 format: $(DEVELOPMENT)  ## format the code and repair what lint can repair

@@ -163,7 +163,7 @@ def _listed(running: Platform, status: str) -> set[str]:
     url = f"{running.env['CARILLON_URL']}/v1/messages?status={status}&limit=100"
     while url:
         page = running.call("GET", url, token=running.env["CARILLON_API_KEY"])
-        found |= {message["id"] for message in page["messages"]}
+        found |= {message["id"] for message in page["items"]}
         following = page.get("next")
         url = (
             f"{running.env['CARILLON_URL']}/v1/messages?status={status}&limit=100&cursor={following}"
