@@ -64,7 +64,9 @@ class Pool:
                 waiting.popleft()
             elif idle:
                 connection = idle.pop()
-                if connection.is_open:
+                if connection.requests and waiting[0].tries:
+                    connection.close()  # a call that met a stale connection is not sent on another old one
+                elif connection.is_open:
                     self._start(connection, waiting.popleft())
             else:
                 self._open_more()
