@@ -8,6 +8,7 @@ import uvloop
 from carillon.http.addresses import parse_networks
 from carillon.http.front import Front
 from carillon.http.server import HttpServer
+from carillon.runtime.garbage import calm
 from carillon.runtime.lifecycle import Part, run_parts
 from carillon.runtime.settings import CarillonSettings
 from carillon.telemetry.start import start_telemetry
@@ -40,6 +41,6 @@ async def _run_front(here: Sequence[str], elsewhere: Mapping[str, str], port: in
     # the server starts last and stops first: what it serves needs everything else
     parts: list[Part] = [front, *(part for service in services.values() for part in service.parts), server]
     try:
-        await run_parts(parts)
+        await run_parts(parts, on_ready=calm)
     finally:
         telemetry.stop()

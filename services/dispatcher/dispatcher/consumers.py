@@ -7,13 +7,14 @@ from carillon.telemetry import names
 from dispatcher.handlers import RouteMessages
 from dispatcher.line import Line
 
+_LINGER_S = 0.002
 _SUBMIT_BATCH = 200
 _SUBMIT_BATCHES_AT_ONCE = 6
 
 
 def route_subscriptions(route: RouteMessages) -> list[Subscription]:
     """Accepted messages, one queue a lane."""
-    return [Subscription(dispatcher_route(lane), route, names.MESSAGE_ROUTE, prefetch=50) for lane in LANES]
+    return [Subscription(dispatcher_route(lane), route, names.MESSAGE_ROUTE, linger_s=_LINGER_S, prefetch=50) for lane in LANES]
 
 
 def submit_subscriptions(line: Line) -> list[Subscription]:
@@ -24,6 +25,7 @@ def submit_subscriptions(line: Line) -> list[Subscription]:
             line.take,
             names.MESSAGE_SUBMIT,
             max_batch=_SUBMIT_BATCH,
+            linger_s=_LINGER_S,
             prefetch=40,
             concurrency=_SUBMIT_BATCHES_AT_ONCE,
         )

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+_BUSY_S = 0.01  # after a batch, more is expected within this
 
 
 class Consumer:
@@ -106,13 +107,18 @@ class Consumer:
             self._arrived.set()
 
     async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        busy_until_s = 0.0
         while not self._stopping:
             if not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            if self._subscription.max_wait_s:
-                await asyncio.sleep(self._subscription.max_wait_s)
+            wait_s = self._subscription.max_wait_s
+            if loop.time() < busy_until_s:
+                wait_s += self._subscription.linger_s
+            if wait_s:
+                await asyncio.sleep(wait_s)
             messages, deliveries = await self._take()
             try:
                 if messages and await self._handle(messages[0].channel, deliveries):
@@ -120,6 +126,7 @@ class Consumer:
             except Exception:  # a fault of ours: the connection is made anew and the broker delivers again
                 log.exception("consumer.worker_failed", queue=self.queue.name)
                 raise
+            busy_until_s = loop.time() + _BUSY_S
 
     async def _take(self) -> tuple[list[DeliveredMessage], list[Delivery]]:
         """The next batch: as many deliveries as hold together at most `max_batch` records, and at least one."""

@@ -6,6 +6,7 @@ from typing import TypeVar
 import uvloop
 
 from carillon.http.server import HttpServer
+from carillon.runtime.garbage import calm
 from carillon.runtime.lifecycle import Service, run_parts
 from carillon.runtime.settings import CarillonSettings
 from carillon.telemetry.start import start_telemetry
@@ -31,7 +32,7 @@ def run_service(build: Callable[[S], Service], settings_type: type[S]) -> None:
         )
         server = HttpServer(service.app, host=settings.host, port=service.port, grace_s=settings.grace_s)
         try:
-            await run_parts([*service.parts, server])
+            await run_parts([*service.parts, server], on_ready=calm)
         finally:
             telemetry.stop()
 

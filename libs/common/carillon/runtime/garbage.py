@@ -1,4 +1,4 @@
-"""The cyclic garbage collector, tuned for a service: it walks over everything that lives, and records make no cycles."""
+"""The cyclic garbage collector, tuned for a service: it walks over all that lives, and records make no cycles."""
 
 import gc
 
