@@ -52,7 +52,7 @@ def _ensure_door(api: AdminApi, path: str, account: Mapping[str, Any], password:
     if exists:  # its password was forgotten with the data folder's memory
         api.call("PATCH", f"{path}/doors/{DOOR}", {"login": LOGIN, "password": password})
     else:
-        door = {"name": DOOR, "login": LOGIN, "password": password, "split_long_text": True}
+        door = {"name": DOOR, "login": LOGIN, "password": password}
         api.call("POST", f"{path}/doors", door)
     return password
 

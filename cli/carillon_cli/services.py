@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, get_type_hints
 
 from carillon_cli.servers.home import Home
-from carillon_cli.servers.ports import choose_ports, is_free
+from carillon_cli.servers.ports import choose_ports, comes_free
 
 if TYPE_CHECKING:
     from carillon.runtime.lifecycle import Service
@@ -36,7 +36,7 @@ def load(name: str) -> "Service":
 def free_ports(home: Home) -> dict[str, int]:
     """Each service's port: last time's, else the usual one, else a private one; all are free now."""
     ports = running_ports(home)
-    taken = [name for name, port in ports.items() if not is_free(port)]
+    taken = [name for name, port in ports.items() if not comes_free(port)]
     ports.update(choose_ports(home.path, taken, FIRST_PORT))
     home.remember("services", ports)
     return ports

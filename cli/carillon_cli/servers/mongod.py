@@ -16,7 +16,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from carillon_cli.servers import docker, packages
 from carillon_cli.servers.errors import ServerError
 from carillon_cli.servers.home import REPOSITORY, Home
-from carillon_cli.servers.ports import choose_ports, is_free
+from carillon_cli.servers.ports import choose_ports, comes_free, is_free
 from carillon_cli.servers.processes import (
     running_pid,
     start_detached,
@@ -125,7 +125,7 @@ def is_running(home: Home) -> bool:
 
 def _chosen_facts(home: Home, facts: dict[str, Any]) -> dict[str, Any]:
     port = facts.get("port")
-    if port is None or not is_free(port):
+    if port is None or not comes_free(port):
         port = choose_ports(home.path, [NAME], FIRST_PORT)[NAME]
     return {**facts, "port": port}
 

@@ -5,6 +5,7 @@ ports of RabbitMQ (5672, 15672, 25672, 4369) and MongoDB (27017), which belong t
 """
 
 import socket
+import time
 import zlib
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from carillon_cli.servers.errors import ServerError
 FIRST_PORT = 26_000
 BLOCKS = 200
 BLOCK_SIZE = 10
+WAIT_S = 3.0
 
 
 def is_free(port: int) -> bool:
@@ -23,6 +25,16 @@ def is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+def comes_free(port: int) -> bool:
+    """Whether a server could listen there, now or in a moment: a killed one's port is not free at once."""
+    deadline_s = time.monotonic() + WAIT_S
+    while not is_free(port):
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.05)
     return True
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from carillon_cli.servers import docker, packages
 from carillon_cli.servers.errors import ServerError
 from carillon_cli.servers.home import Home, write_private
-from carillon_cli.servers.ports import choose_ports, is_free
+from carillon_cli.servers.ports import choose_ports, comes_free, is_free
 from carillon_cli.servers.processes import (
     running_pid,
     start_detached,
@@ -121,7 +121,7 @@ def is_running(home: Home) -> bool:
 def _chosen_facts(home: Home, facts: dict[str, Any]) -> dict[str, Any]:
     """Last time's ports if all are still free, and last time's password, for it is in the node's data."""
     ports = facts.get("ports", {})
-    if set(ports) != set(PORTS) or not all(is_free(port) for port in ports.values()):
+    if set(ports) != set(PORTS) or not all(comes_free(port) for port in ports.values()):
         ports = choose_ports(home.path, PORTS)
     return {**facts, "ports": ports, "password": facts.get("password") or secrets.token_urlsafe(18)}
 
