@@ -65,7 +65,7 @@ def running() -> Iterator[Platform]:
     root = default_home()
     home = Home(root / "test" / f"{os.getpid()}-crashes", tools=root / "tools")
     home.make()
-    one = Platform(home, choose_ports(home.path, ["front"], 28_600)["front"])
+    one = Platform(home, choose_ports(home.path, ["front"], 20_000)["front"])
     try:
         one.up()
         account = one.call("GET", f"{one.env['CARILLON_URL']}/v1/account", token=one.env["CARILLON_API_KEY"])["id"]

@@ -88,7 +88,7 @@ def client(amqp_url: str, mongo_url: str, tmp_path_factory: pytest.TempPathFacto
     patch.setenv("CARILLON_MONGO_PREFIX", "kinds_")
     home = Home(tmp_path_factory.mktemp("kinds"))
     try:
-        platform.bring_up(home, choose_ports(home.path, ["front"], 23_000)["front"], False, lambda _: None)
+        platform.bring_up(home, choose_ports(home.path, ["front"], 16_000)["front"], False, lambda _: None)
         yield Client(home)
     finally:
         platform.bring_down(home, lambda _: None)
