@@ -14,7 +14,10 @@ _SUBMIT_BATCHES_AT_ONCE = 6
 
 def route_subscriptions(route: RouteMessages) -> list[Subscription]:
     """Accepted messages, one queue a lane."""
-    return [Subscription(dispatcher_route(lane), route, names.MESSAGE_ROUTE, linger_s=_LINGER_S, prefetch=50) for lane in LANES]
+    return [
+        Subscription(dispatcher_route(lane), route, names.MESSAGE_ROUTE, linger_s=_LINGER_S, prefetch=50)
+        for lane in LANES
+    ]
 
 
 def submit_subscriptions(line: Line) -> list[Subscription]:

@@ -31,7 +31,8 @@ class Batch:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """`waiting`: places (from 1) still to be sent. `unanswered`: how many are out. `unsaid`: events not yet confirmed.
+    """`key` is its key in the journal. `waiting`: places (from 1) still to be sent. `unanswered`: how many are out.
+    `unsaid`: events not yet confirmed.
 
     `gave_up`: the operator could not take a part; what is left is tried elsewhere, or here again if it `stays`.
     """
@@ -39,6 +40,8 @@ class Job:
     routed: Routed
     batch: Batch
     redelivered: bool
+    message: Accepted = field(init=False)
+    key: str = field(init=False)
     payloads: tuple[Payload, ...] = ()
     texts: tuple[str | None, ...] = ()
     waiting: list[int] = field(default_factory=list)
@@ -50,15 +53,9 @@ class Job:
     refused: bool = False
     ended: bool = False
 
-    @property
-    def message(self) -> Accepted:
-        """The message itself."""
-        return self.routed.message
-
-    @property
-    def key(self) -> str:
-        """Its key in the journal."""
-        return journal_key(self.routed.message.id, self.routed.attempt)
+    def __post_init__(self) -> None:
+        self.message = self.routed.message
+        self.key = journal_key(self.message.id, self.routed.attempt)
 
     def give_up(self, *, stays: bool) -> None:
         """Send no more of it here."""
