@@ -39,10 +39,10 @@ class Subscription:
     """A queue and what handles it.
 
     The handler gets deliveries of up to `max_batch` records together (at least one delivery), after waiting at most
-    `max_wait_s` for more; `linger_s` is waited too, but only while busy, that is right after another batch. What it was given is acknowledged when it returns. `concurrency` batches are under way at
-    once; `prefetch` counts deliveries that the broker hands over unacknowledged. `span` names the span that each
-    traced message gets. `on_attach` is run, in the background, each time that consuming begins, also after a
-    reconnection.
+    `max_wait_s` for more; `linger_s` is waited too, but only while busy, that is right after another batch. What it
+    was given is acknowledged when it returns. `concurrency` batches are under way at once; `prefetch` counts
+    deliveries that the broker hands over unacknowledged. `span` names the span that each traced message gets.
+    `on_attach` is run, in the background, each time that consuming begins, also after a reconnection.
     """
 
     queue: Queue
