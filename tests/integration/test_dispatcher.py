@@ -1,10 +1,12 @@
 """The dispatcher between a real RabbitMQ, a real MongoDB and an operator over SMPP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from carillon.bus import Delivery, Queue, Subscription
 from carillon.bus.rabbit import RabbitBus
@@ -76,6 +78,8 @@ class Heard:
 class Bench:
     """Starts dispatchers, says messages, hears what is said."""
 
+    journal = Journal
+
     def __init__(self, amqp_url: str, mongo_url: str, prefix: str) -> None:
         self._amqp_url = amqp_url
         self._mongo_url = mongo_url
@@ -106,7 +110,7 @@ class Bench:
         tools = Tools(
             bus=bus,
             outbox=outbox,
-            journal=Journal(database),
+            journal=self.journal(database, process),
             leases=Leases(database["leases"], process, 10.0),
             recent=recent,
             inbox=OperatorInbox(outbox, recent, ids.next),
@@ -179,7 +183,7 @@ async def test_parts_go_one_by_one_with_one_reference(bench: Bench, operator: Sc
 async def test_a_redelivery_is_never_submitted_again(bench: Bench, operator: ScriptedOperator) -> None:
     """The reservation was made, then the process died: held as ambiguous, or sent again where the account says so."""
     hold, resend, answered = an_accepted(), an_accepted(on_ambiguous="resend"), an_accepted(on_ambiguous="resend")
-    journal = Journal(bench.mongo.database("dispatcher"))
+    journal = Journal(bench.mongo.database("dispatcher"), "another process")
     await journal.reserve([journal_key(message.id, 0) for message in (hold, resend, answered)], "op0")
     await journal.settle([journal_key(answered.id, 0)])
     await bench.dispatcher(operators_file(operator))
@@ -187,6 +191,40 @@ async def test_a_redelivery_is_never_submitted_again(bench: Bench, operator: Scr
     await eventually(lambda: len(bench.heard.submitted("ambiguous")) == 3)
     assert {s.id for s in bench.heard.submitted("ambiguous")} == {hold.id, resend.id, answered.id}
     assert operator.submits == []  # not even `resend`: the broker did not say that it delivers again
+
+
+class LosesItsFirstAnswer(Journal):
+    """The database did reserve, but the connection went before it could say so."""
+
+    lost = False
+
+    async def reserve(self, keys: Sequence[str], operator: str) -> set[Any]:
+        taken = await super().reserve(keys, operator)
+        if not self.lost:
+            self.lost = True
+            raise AutoReconnect("connection closed")
+        return taken
+
+
+async def test_a_reservation_whose_answer_was_lost_is_used(bench: Bench, operator: ScriptedOperator) -> None:
+    bench.journal = LosesItsFirstAnswer
+    await bench.dispatcher(operators_file(operator))
+    await bench.say(numbered(30))
+    await eventually(lambda: len(bench.heard.submitted()) == 30)
+    assert set(operator.taken.values()) == {1}
+    assert not bench.heard.submitted("ambiguous")
+
+
+async def test_what_is_delivered_again_while_it_is_being_sent_waits_for_the_same_end(
+    bench: Bench, operator: ScriptedOperator, close_connections: Callable[[], Awaitable[None]]
+) -> None:
+    """The broker closes every connection while submits are under way: nothing is sent twice, nothing stays in doubt."""
+    await bench.dispatcher(operators_file(operator, window=5, tps=100))
+    await bench.say(numbered(300))
+    await eventually(lambda: len(operator.submits) > 20)
+    await close_connections()
+    await eventually(lambda: len(operator.taken) == 300, within_s=30)
+    assert set(operator.taken.values()) == {1}
 
 
 async def test_an_unanswered_submit_is_ambiguous_or_sent_again(bench: Bench, operator: ScriptedOperator) -> None:

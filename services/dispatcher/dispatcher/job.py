@@ -1,6 +1,7 @@
 """One message at one operator: its parts, what is still to be sent, and what has been answered."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from carillon.events.message import Accepted, Routed
@@ -31,15 +32,17 @@ class Batch:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """`key` is its key in the journal. `waiting`: places (from 1) still to be sent. `unanswered`: how many are out.
-    `unsaid`: events not yet confirmed.
+    """`batches`: whoever waits for it, more than one when the broker delivered it again meanwhile.
 
-    `gave_up`: the operator could not take a part; what is left is tried elsewhere, or here again if it `stays`.
+    `key` is its key in the journal. `waiting`: places (from 1) still to be sent. `unanswered`: how many are out.
+    `unsaid`: events not yet confirmed. `gave_up`: the operator could not take a part; what is left is tried elsewhere,
+    or here again if it `stays`.
     """
 
     routed: Routed
-    batch: Batch
+    batches: list[Batch]
     redelivered: bool
+    on_end: Callable[["Job"], None]
     message: Accepted = field(init=False)
     key: str = field(init=False)
     payloads: tuple[Payload, ...] = ()
@@ -64,14 +67,21 @@ class Job:
         self.stays = stays
 
     def said(self, error: BaseException | None) -> None:
-        """An event of this job was confirmed, or could not be: then the whole batch is handled again."""
+        """An event of this job was confirmed, or could not be: then whoever waits handles it again."""
         self.unsaid -= 1
         if error is not None:
-            self.batch.fail(error)
+            self.fail(error)
         self.end_if_complete()
 
+    def fail(self, error: BaseException) -> None:
+        """It could not be reserved or said."""
+        for batch in self.batches:
+            batch.fail(error)
+
     def end_if_complete(self) -> None:
-        """Tell the batch, once, when nothing is left to send, to be answered or to be confirmed."""
+        """Tell the batches, once, when nothing is left to send, to be answered or to be confirmed."""
         if not (self.ended or self.waiting or self.unanswered or self.unsaid or self.gave_up):
             self.ended = True
-            self.batch.one_done()
+            self.on_end(self)
+            for batch in self.batches:
+                batch.one_done()

@@ -47,7 +47,8 @@ class Line:
         self._waiting: dict[Lane, deque[Job]] = {lane: deque() for lane in LANES}
         self._later: list[Job] = []
         self._ready: dict[Lane, deque[tuple[Job, int]]] = {lane: deque() for lane in LANES}
-        self._active: set[str] = set()
+        self._jobs: dict[str, Job] = {}
+        self._unsure: set[str] = set()  # reservations whose answer was lost; nothing was sent under them
         self._wake = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._closing = False
@@ -67,7 +68,7 @@ class Line:
             await asyncio.gather(self._pump, return_exceptions=True)
         for job in [*self._later, *self._waiting["urgent"], *self._waiting["bulk"]]:
             self._settlement.hand_back(job)
-        for job, _ in [*self._ready["urgent"], *self._ready["bulk"]]:
+        for job in dict.fromkeys(job for job, _ in (*self._ready["urgent"], *self._ready["bulk"])):
             job.give_up(stays=True)
             if not job.unanswered:
                 self._settlement.conclude(job)
@@ -87,17 +88,26 @@ class Line:
         for delivery in deliveries:
             for record in delivery.records:
                 assert isinstance(record, Routed)
-                job = Job(record, batch, delivery.redelivered)
-                if job.key in self._active:  # said twice on the bus, and the first is being sent right now
-                    batch.one_done()
-                elif self._closing:
-                    self._settlement.hand_back(job)
-                elif record.not_before is not None and record.not_before > self._clock.now_ms():
-                    self._later.append(job)
-                else:
-                    self._waiting[record.message.lane].append(job)
+                self._take(record, batch, delivery.redelivered)
         self._wake.set()
         await batch.done
+
+    def _take(self, routed: Routed, batch: Batch, redelivered: bool) -> None:
+        job = Job(routed, [batch], redelivered, self._forget)
+        known = self._jobs.get(job.key)
+        if known is not None:  # delivered again while it is still in our hands: both wait for the one end
+            known.batches.append(batch)
+            return
+        self._jobs[job.key] = job
+        if self._closing:
+            self._settlement.hand_back(job)
+        elif routed.not_before is not None and routed.not_before > self._clock.now_ms():
+            self._later.append(job)
+        else:
+            self._waiting[routed.message.lane].append(job)
+
+    def _forget(self, job: Job) -> None:
+        self._jobs.pop(job.key, None)
 
     async def _run(self) -> None:
         while not self._closing:
@@ -110,8 +120,9 @@ class Line:
                 except Exception as error:  # noqa: BLE001  the batch is handled again: its reservations decide
                     log.warning("line.reserve_failed", operator=self.operator.name, error=repr(error))
                     for job in jobs:
-                        self._active.discard(job.key)
-                        job.batch.fail(error)
+                        self._unsure.add(job.key)
+                        self._forget(job)
+                        job.fail(error)
             self._send_ready()
             if not (jobs and self._room() > 0):
                 await self._wait()
@@ -156,19 +167,18 @@ class Line:
                 if job.message.expires_at is not None and job.message.expires_at <= now_ms:
                     self._settlement.refuse(job, "expired", None)
                     continue
-                if job.key in self._active:
-                    job.batch.one_done()
-                    continue
-                self._active.add(job.key)
                 jobs.append(job)
                 room -= job.message.parts
         return jobs
 
     async def _reserve(self, jobs: Sequence[Job]) -> None:
-        taken = await self._journal.reserve([job.key for job in jobs], self.operator.name)
+        keys = [job.key for job in jobs]
+        taken = await self._journal.reserve(keys, self.operator.name)
+        if taken & self._unsure:
+            taken -= await self._journal.ours(list(taken & self._unsure))
+        self._unsure.difference_update(keys)
         for job in jobs:
             if job.key in taken:
-                self._active.discard(job.key)
                 await self._settlement.met_again(job)
                 continue
             job.payloads, job.texts = parts_of(job.message, self.operator.default_alphabet)
@@ -216,13 +226,12 @@ class Line:
     def _on_answer(self, job: Job, place: int, answer: Answer) -> None:
         if answer.kind == "taken":
             self._pace.accepted()
-        if answer.kind == "throttled" and not self._closing:
+        if answer.kind == "throttled" and not (self._closing or job.refused or job.gave_up):
             self._pace.throttled(self._clock.monotonic_s())
             job.waiting.append(place)
             self._ready[job.message.lane].appendleft((job, place))
         else:
             self._settlement.answered(job, place, answer)
         if not job.waiting and not job.unanswered:
-            self._active.discard(job.key)
             self._settlement.conclude(job)
         self._wake.set()

@@ -8,10 +8,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from carillon.bus import Bus
+import structlog
+
+from carillon.bus import Bus, BusDownError
 from carillon.events.base import Lane, Record
 from carillon.events.catalogue import Event
 from carillon.runtime.committer import Committer, Done
+
+log = structlog.get_logger(__name__)
 
 
 class _Said(NamedTuple):
@@ -50,8 +54,15 @@ class Outbox:
                 group[1].append(said.record)
         # started in order on one channel: submits before the reports that follow them
         await asyncio.gather(
-            *(
-                self._bus.publish(event, records, lane=lane, place=place)
-                for (_, lane, place), (event, records) in groups.items()
-            )
+            *(self._publish(event, records, lane, place) for (_, lane, place), (event, records) in groups.items())
         )
+
+    async def _publish(self, event: Event, records: list[Record], lane: Lane | None, place: str | None) -> None:
+        """However long the broker is away: what an operator has answered is nowhere else."""
+        while True:
+            try:
+                await self._bus.publish(event, records, lane=lane, place=place)
+            except BusDownError as error:
+                log.warning("outbox.waits", event_name=event.name, records=len(records), error=str(error))
+            else:
+                return

@@ -22,14 +22,22 @@ def journal_key(message_id: int, attempt: int) -> str:
 
 
 class Journal:
-    """The reservations of all dispatcher processes."""
+    """The reservations of all dispatcher processes; `process` is this one's name."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, process: str) -> None:
         self._collection = database["journal"]
+        self._process = process
 
     async def reserve(self, keys: Sequence[str], operator: str) -> set[Any]:
         """Reserve all; the keys that were reserved before are returned."""
-        return await insert_new(self._collection, [{"_id": key, "operator": operator} for key in keys])
+        return await insert_new(
+            self._collection, [{"_id": key, "operator": operator, "by": self._process} for key in keys]
+        )
+
+    async def ours(self, keys: Sequence[str]) -> set[Any]:
+        """Those of the keys that this process has reserved: for a reservation whose answer was lost."""
+        found = self._collection.find({"_id": {"$in": list(keys)}, "by": self._process}, {"_id": 1})
+        return {document["_id"] async for document in found}
 
     async def settle(self, keys: Sequence[str]) -> None:
         """Write that these were answered: they may not be sent again even where the account would have it."""
