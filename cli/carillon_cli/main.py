@@ -51,8 +51,7 @@ def up(
     typer.echo(platform.welcome(home, running))
     if detach:
         return
-    typer.echo("Ctrl-C stops everything.")
-    died = platform.watch(home, running.names)
+    died = platform.watch(home, running.names, _say)
     if died:
         typer.secho(f"{died} died\n{platform.log_end(home, died)}", fg=typer.colors.RED, err=True)
     typer.echo("stopping")

@@ -124,10 +124,11 @@ def log_end(home: Home, name: str) -> str:
     return "\n".join([f"the end of its log, {log}:", *lines])
 
 
-def watch(home: Home, names: Sequence[str]) -> str | None:
+def watch(home: Home, names: Sequence[str], say: Say) -> str | None:
     """Wait for Ctrl-C or SIGTERM (None) or for a process to die (its name)."""
     asked = threading.Event()
     before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    say("Ctrl-C stops everything")  # from now on it does
     try:
         while not asked.wait(WATCH_S):
             died = first_died(home, names)

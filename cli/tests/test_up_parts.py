@@ -123,7 +123,7 @@ def test_status_and_watch_see_a_process_that_died(monkeypatch: pytest.MonkeyPatc
     assert "carillon     running, pid" in shown.output
     assert up.first_died(home, ["carillon"]) is None
     assert CliRunner().invoke(main.app, ["down"]).exit_code == 0
-    assert up.watch(home, ["carillon"]) == "carillon"
+    assert up.watch(home, ["carillon"], print) == "carillon"
     assert "the end of its log" in up.log_end(home, "carillon")
 
 

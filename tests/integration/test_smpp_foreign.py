@@ -72,7 +72,10 @@ def modules() -> Path:
     if not (found / ".package-lock.json").exists():  # npm writes it last
         CACHE.mkdir(parents=True, exist_ok=True)
         command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", str(CACHE), PACKAGE]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"npm could not install {PACKAGE}: {error}")
     return found
 
 
