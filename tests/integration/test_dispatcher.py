@@ -110,7 +110,7 @@ class Bench:
         tools = Tools(
             bus=bus,
             outbox=outbox,
-            journal=self.journal(database, process),
+            journal=self.journal(database),
             leases=Leases(database["leases"], process, 10.0),
             recent=recent,
             inbox=OperatorInbox(outbox, recent, ids.next),
@@ -183,8 +183,8 @@ async def test_parts_go_one_by_one_with_one_reference(bench: Bench, operator: Sc
 async def test_a_redelivery_is_never_submitted_again(bench: Bench, operator: ScriptedOperator) -> None:
     """The reservation was made, then the process died: held as ambiguous, or sent again where the account says so."""
     hold, resend, answered = an_accepted(), an_accepted(on_ambiguous="resend"), an_accepted(on_ambiguous="resend")
-    journal = Journal(bench.mongo.database("dispatcher"), "another process")
-    await journal.reserve([journal_key(message.id, 0) for message in (hold, resend, answered)], "op0")
+    journal = Journal(bench.mongo.database("dispatcher"))
+    await journal.reserve([journal_key(message.id, 0) for message in (hold, resend, answered)], "op0", "another")
     await journal.settle([journal_key(answered.id, 0)])
     await bench.dispatcher(operators_file(operator))
     await bench.say([hold, resend, answered])
@@ -193,26 +193,32 @@ async def test_a_redelivery_is_never_submitted_again(bench: Bench, operator: Scr
     assert operator.submits == []  # not even `resend`: the broker did not say that it delivers again
 
 
-class LosesItsFirstAnswer(Journal):
+class LosesAnswers(Journal):
     """The database did reserve, but the connection went before it could say so."""
 
-    lost = False
+    losing = True
 
-    async def reserve(self, keys: Sequence[str], operator: str) -> set[Any]:
-        taken = await super().reserve(keys, operator)
-        if not self.lost:
-            self.lost = True
+    async def reserve(self, keys: Sequence[str], operator: str, token: str) -> set[Any]:
+        taken = await super().reserve(keys, operator, token)
+        if LosesAnswers.losing:
+            LosesAnswers.losing = False
             raise AutoReconnect("connection closed")
         return taken
 
 
-async def test_a_reservation_whose_answer_was_lost_is_used(bench: Bench, operator: ScriptedOperator) -> None:
-    bench.journal = LosesItsFirstAnswer
-    await bench.dispatcher(operators_file(operator))
-    await bench.say(numbered(30))
+async def test_a_reservation_whose_answer_was_lost_is_used_once(bench: Bench, operator: ScriptedOperator) -> None:
+    bench.journal = LosesAnswers
+    LosesAnswers.losing = True
+    await bench.dispatcher(operators_file(operator, window=50))  # one reservation for all
+    messages = numbered(30)
+    await bench.say(messages)
     await eventually(lambda: len(bench.heard.submitted()) == 30)
-    assert set(operator.taken.values()) == {1}
     assert not bench.heard.submitted("ambiguous")
+
+    LosesAnswers.losing = True  # now for messages that were sent: said once more, and again no answer
+    await bench.say(messages)
+    await eventually(lambda: len(bench.heard.submitted("ambiguous")) == 30)
+    assert set(operator.taken.values()) == {1}
 
 
 async def test_what_is_delivered_again_while_it_is_being_sent_waits_for_the_same_end(

@@ -8,6 +8,8 @@ a future for each message: a job counts what it still waits for, and its batch c
 """
 
 import asyncio
+import itertools
+import secrets
 from collections import deque
 from collections.abc import Sequence
 
@@ -48,7 +50,9 @@ class Line:
         self._later: list[Job] = []
         self._ready: dict[Lane, deque[tuple[Job, int]]] = {lane: deque() for lane in LANES}
         self._jobs: dict[str, Job] = {}
-        self._unsure: set[str] = set()  # reservations whose answer was lost; nothing was sent under them
+        # keys of reservations whose answer was lost, with the calls' tokens: nothing was sent under them
+        self._unsure: dict[str, set[str]] = {}
+        self._calls = (f"{secrets.token_hex(6)}-{number}" for number in itertools.count())
         self._wake = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._closing = False
@@ -115,14 +119,7 @@ class Line:
             self._due()
             jobs = self._next_jobs()
             if jobs:
-                try:
-                    await self._reserve(jobs)
-                except Exception as error:  # noqa: BLE001  the batch is handled again: its reservations decide
-                    log.warning("line.reserve_failed", operator=self.operator.name, error=repr(error))
-                    for job in jobs:
-                        self._unsure.add(job.key)
-                        self._forget(job)
-                        job.fail(error)
+                await self._reserve(jobs)
             self._send_ready()
             if not (jobs and self._room() > 0):
                 await self._wait()
@@ -172,21 +169,56 @@ class Line:
         return jobs
 
     async def _reserve(self, jobs: Sequence[Job]) -> None:
+        """Reserve, and make ready what was not reserved before. What fails is handled again, with its whole batch."""
         keys = [job.key for job in jobs]
-        taken = await self._journal.reserve(keys, self.operator.name)
-        if taken & self._unsure:
-            taken -= await self._journal.ours(list(taken & self._unsure))
-        self._unsure.difference_update(keys)
+        try:
+            taken = await self._taken(keys)
+        except Exception as error:  # noqa: BLE001  a server is away, or worse: nothing has been sent
+            log.warning("line.reserve_failed", operator=self.operator.name, error=repr(error))
+            for job in jobs:
+                self._drop(job, error)
+            return
         for job in jobs:
             if job.key in taken:
-                await self._settlement.met_again(job)
-                continue
-            job.payloads, job.texts = parts_of(job.message, self.operator.default_alphabet)
-            job.done_places = list(job.routed.parts_done)
-            places = [place for place in range(1, len(job.payloads) + 1) if place not in job.done_places]
-            job.waiting.extend(places)
-            ready = self._ready[job.message.lane]
-            ready.extend((job, place) for place in places)
+                await self._meet_again(job)
+            else:
+                self._make_ready(job)
+
+    async def _taken(self, keys: Sequence[str]) -> set[str]:
+        """Reserve all keys; those that somebody had reserved before, and may have sent."""
+        token = next(self._calls)
+        fresh = set(keys)
+        try:
+            taken: set[str] = await self._journal.reserve(keys, self.operator.name, token)
+            fresh -= taken
+            doubtful = taken & self._unsure.keys()
+            if doubtful:  # reserved by an earlier call of ours that was not answered, and so not sent?
+                tokens = await self._journal.tokens(doubtful)
+                taken -= {key for key in doubtful if tokens.get(key) in self._unsure[key]}
+        except Exception:
+            for key in fresh:
+                self._unsure.setdefault(key, set()).add(token)
+            raise
+        for key in keys:
+            self._unsure.pop(key, None)
+        return taken
+
+    async def _meet_again(self, job: Job) -> None:
+        try:
+            await self._settlement.met_again(job)
+        except Exception as error:  # noqa: BLE001  the database is away: the batch is handled again
+            self._drop(job, error)
+
+    def _drop(self, job: Job, error: Exception) -> None:
+        self._forget(job)
+        job.fail(error)
+
+    def _make_ready(self, job: Job) -> None:
+        job.payloads, job.texts = parts_of(job.message, self.operator.default_alphabet)
+        job.done_places = list(job.routed.parts_done)
+        places = [place for place in range(1, len(job.payloads) + 1) if place not in job.done_places]
+        job.waiting.extend(places)
+        self._ready[job.message.lane].extend((job, place) for place in places)
 
     def _send_ready(self) -> None:
         now_s = self._clock.monotonic_s()

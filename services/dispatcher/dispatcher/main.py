@@ -37,7 +37,7 @@ def build(settings: Settings) -> Service:
         settings.amqp_url, name=f"dispatcher@{socket.gethostname()}:{os.getpid()}", temporary=TEMPORARY_ERRORS
     )
     ids = NodeLease(mongo.database("carillon"), process, clock)
-    journal = Journal(database, process)
+    journal = Journal(database)
     outbox = Outbox(bus)
     recent = Recent()
     inbox = OperatorInbox(outbox, recent, ids.next)

@@ -5,7 +5,7 @@ an insert of `<message id>:<attempt>`; whoever finds it there already must not s
 range, since keys sort by time: no date, no second index, the cheapest write that MongoDB has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pymongo import UpdateOne
@@ -22,22 +22,19 @@ def journal_key(message_id: int, attempt: int) -> str:
 
 
 class Journal:
-    """The reservations of all dispatcher processes; `process` is this one's name."""
+    """The reservations of all dispatcher processes."""
 
-    def __init__(self, database: Database, process: str) -> None:
+    def __init__(self, database: Database) -> None:
         self._collection = database["journal"]
-        self._process = process
 
-    async def reserve(self, keys: Sequence[str], operator: str) -> set[Any]:
-        """Reserve all; the keys that were reserved before are returned."""
-        return await insert_new(
-            self._collection, [{"_id": key, "operator": operator, "by": self._process} for key in keys]
-        )
+    async def reserve(self, keys: Sequence[str], operator: str, token: str) -> set[Any]:
+        """Reserve all; the keys that were reserved before are returned. `token` is of this very call."""
+        return await insert_new(self._collection, [{"_id": key, "operator": operator, "by": token} for key in keys])
 
-    async def ours(self, keys: Sequence[str]) -> set[Any]:
-        """Those of the keys that this process has reserved: for a reservation whose answer was lost."""
-        found = self._collection.find({"_id": {"$in": list(keys)}, "by": self._process}, {"_id": 1})
-        return {document["_id"] async for document in found}
+    async def tokens(self, keys: Iterable[str]) -> dict[Any, str]:
+        """Which call has reserved each key: for a reservation whose answer was lost."""
+        found = self._collection.find({"_id": {"$in": list(keys)}}, {"by": 1})
+        return {document["_id"]: document["by"] async for document in found}
 
     async def settle(self, keys: Sequence[str]) -> None:
         """Write that these were answered: they may not be sent again even where the account would have it."""
