@@ -1,6 +1,7 @@
 """The dispatcher between a real RabbitMQ, a real MongoDB and an operator over SMPP."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -99,9 +100,9 @@ class Bench:
     async def stop(self) -> None:
         await self._stack.aclose()
 
-    async def dispatcher(self, file: str) -> AsyncExitStack:
+    async def dispatcher(self, file: str, clock: SystemClock | None = None) -> AsyncExitStack:
         """One dispatcher process's worth of parts; close the stack to stop it in order."""
-        process, clock = new_id("dsp"), SystemClock()
+        process, clock = new_id("dsp"), clock or SystemClock()
         mongo = Mongo(self._mongo_url, prefix=self._prefix)
         database = mongo.database("dispatcher")
         bus = RabbitBus(self._amqp_url, name=process, temporary=TEMPORARY_ERRORS)
@@ -231,6 +232,28 @@ async def test_what_is_delivered_again_while_it_is_being_sent_waits_for_the_same
     await close_connections()
     await eventually(lambda: len(operator.taken) == 300, within_s=30)
     assert set(operator.taken.values()) == {1}
+
+
+class BusyClock(SystemClock):
+    """A machine so busy that time goes on between one look at the clock and the next."""
+
+    def monotonic_s(self) -> float:
+        time.sleep(0.01)
+        return super().monotonic_s()
+
+
+async def test_a_busy_machine_never_leaves_messages_waiting(bench: Bench, operator: ScriptedOperator) -> None:
+    await bench.dispatcher(operators_file(operator, window=5, tps=100), BusyClock())
+    await bench.say(numbered(60))
+    await eventually(lambda: len(operator.taken) == 60, within_s=15)
+
+
+async def test_the_rate_does_not_wait_for_answers(bench: Bench, operator: ScriptedOperator) -> None:
+    operator.delay_s = 0.4
+    await bench.dispatcher(operators_file(operator, window=50, tps=100))
+    await bench.say(numbered(150))
+    await eventually(lambda: len(operator.submits) > 0)
+    await eventually(lambda: len(operator.taken) == 150, within_s=8)
 
 
 async def test_an_unanswered_submit_is_ambiguous_or_sent_again(bench: Bench, operator: ScriptedOperator) -> None:

@@ -117,17 +117,21 @@ class Line:
         while not self._closing:
             self._wake.clear()
             self._due()
-            jobs = self._next_jobs()
+            # one reading of the clock for "nothing may leave yet" and "wait so long": a token that came in between
+            # would end the wait's reason, and nobody would wake us
+            now_s = self._clock.monotonic_s()
+            jobs = self._next_jobs(now_s)
             if jobs:
                 await self._reserve(jobs)
-            self._send_ready()
-            if not (jobs and self._room() > 0):
-                await self._wait()
+                now_s = self._clock.monotonic_s()
+            self._send_ready(now_s)
+            if not (jobs and self._room(now_s) > 0):
+                await self._wait(now_s)
 
-    async def _wait(self) -> None:
-        pause_s = self._pace.wait_s(self._clock.monotonic_s())
-        if pause_s is None and self._later:
-            pause_s = _LOOK_AGAIN_S
+    async def _wait(self, now_s: float) -> None:
+        pause_s = self._pace.wait_s(now_s)
+        if pause_s is None and self._jobs:
+            pause_s = _LOOK_AGAIN_S  # for those of `_later`, and a bind whose lease is ours again wakes nobody
         if pause_s is None:
             await self._wake.wait()
             return
@@ -146,14 +150,17 @@ class Line:
                 self._waiting[job.message.lane].append(job)
         self._later = [job for job in self._later if (job.routed.not_before or 0) > now_ms]
 
-    def _room(self) -> int:
+    def _room(self, now_s: float) -> int:
         ready = len(self._ready["urgent"]) + len(self._ready["bulk"])
-        return min(self._connector.room(), self._pace.allowance(self._clock.monotonic_s())) - ready
+        return min(self._connector.room(), self._pace.allowance(now_s)) - ready
 
-    def _next_jobs(self) -> list[Job]:
+    def _more_than_half_is_out(self) -> bool:
+        return self._unanswered > 0 and 2 * self._connector.room() < self._connector.window()
+
+    def _next_jobs(self, now_s: float) -> list[Job]:
         """Jobs to reserve together: as many as the window has room for, once half of it is free (or nothing is out)."""
-        room = self._room()
-        if room <= 0 or (self._unanswered and 2 * room < self._connector.window() and not self._waiting["urgent"]):
+        room = self._room(now_s)
+        if room <= 0 or (self._more_than_half_is_out() and not self._waiting["urgent"]):
             return []
         jobs: list[Job] = []
         now_ms = self._clock.now_ms()
@@ -220,8 +227,7 @@ class Line:
         job.waiting.extend(places)
         self._ready[job.message.lane].extend((job, place) for place in places)
 
-    def _send_ready(self) -> None:
-        now_s = self._clock.monotonic_s()
+    def _send_ready(self, now_s: float) -> None:
         may_leave = min(self._connector.room(), self._pace.allowance(now_s))
         sent = 0
         for lane in LANES:

@@ -13,10 +13,14 @@ from carillon.smpp.window import Outcome
 
 
 class ScriptedOperator:
-    """`answer(message)` gives the status of each submit_sm, or None: it is never answered."""
+    """`answer(message)` gives the status of each submit_sm, or None: it is never answered.
+
+    Answers leave after `delay_s`.
+    """
 
     def __init__(self, *, port: int = 0, reports: bool = False) -> None:
         self.answer: Callable[[ShortMessage], int | None] = lambda _: 0
+        self.delay_s = 0.0
         self.submits: list[ShortMessage] = []
         self.taken: Counter[str] = Counter()
         self.report_answers: list[int] = []
@@ -89,7 +93,11 @@ class ScriptedOperator:
         ref = str(self._next_id)
         if status == 0:
             self.taken[message.dest_addr] += 1
-        session.answer_submit(sequence, status, ref if status == 0 else "")
+        said = ref if status == 0 else ""
+        if self.delay_s:
+            asyncio.get_running_loop().call_later(self.delay_s, session.answer_submit, sequence, status, said)
+        else:
+            session.answer_submit(sequence, status, said)
         if status == 0 and self._reports:
             asyncio.get_running_loop().call_later(0.01, self.report, ref, message.dest_addr)
 
