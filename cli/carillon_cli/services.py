@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from carillon.runtime.lifecycle import Service
 
 # In starting order: who keeps the accounts first, who lets messages in last. They stop in the reverse order.
-SERVICES = ("accounts", "simulator", "receipt", "dispatcher", "ingest")
+SERVICES = ("accounts", "simulator", "receipt", "dispatcher", "contacts", "campaign-scheduler", "ingest")
 FRONT = "ingest"  # with one process per service, this one listens on the public port and passes on the rest
 
 DEFAULT_PORTS = {
@@ -20,6 +20,8 @@ DEFAULT_PORTS = {
     "receipt": 8084,
     "dispatcher": 8083,
     "ingest": 8082,
+    "contacts": 8086,
+    "campaign-scheduler": 8087,
     "simulator-smpp": 2776,
 }
 FIRST_PORT = 30_100
@@ -27,10 +29,15 @@ FIRST_PORT = 30_100
 
 def load(name: str) -> "Service":
     """Build one service from the environment: its `build(settings)` names, by annotation, the settings it takes."""
-    build = importlib.import_module(f"{name}.main").build
+    build = importlib.import_module(f"{package(name)}.main").build
     settings_class = get_type_hints(build)["settings"]
     service: Service = build(settings_class())
     return service
+
+
+def package(name: str) -> str:
+    """A service's package: its name with underscores."""
+    return name.replace("-", "_")
 
 
 def free_ports(home: Home) -> dict[str, int]:
@@ -54,7 +61,7 @@ def port_environment(ports: Mapping[str, int]) -> dict[str, str]:
 
 def variable(name: str) -> str:
     """The setting that holds a port."""
-    return f"CARILLON_{name.replace('-', '_').upper()}_PORT"
+    return f"CARILLON_{package(name).upper()}_PORT"
 
 
 def addresses_but(name: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,10 @@ from carillon.events.message import Accepted, Refused, Routed, StatusChanged, Su
 from carillon.events.report import InboundReceived, ReportReceived
 
 
+# Services that keep a copy of the accounts.
+COPIES_OF_ACCOUNTS = ("ingest", "dispatcher", "receipt", "contacts", "campaign-scheduler")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """One line of the catalogue. `said_by` is one service; nobody else may publish it."""
@@ -66,14 +70,14 @@ INBOUND_RECEIVED = Event(
     InboundReceived(id=1, operator="north", number="33612345678", to="36111", text="STOP", at=1_795_000_002_000),
 )  # fmt: skip
 ACCOUNT_CHANGED = Event(
-    "account.changed.v1", AccountChanged, ("accounts",), ("ingest", "dispatcher", "receipt"), False,
+    "account.changed.v1", AccountChanged, ("accounts",), COPIES_OF_ACCOUNTS, False,
     AccountChanged(
         id="acc_demo", version=1, name="Demo", doors=[Door(name="demo", addresses=["192.0.2.0/24"])],
         api_keys=[ApiKey(id="key_1", hash="00" * 32, scopes=["messages"])], callback=Callback(url="https://example.com/sms"),
     ),
 )  # fmt: skip
 ACCOUNT_COPY_REQUESTED = Event(
-    "account.copy_requested.v1", AccountCopyRequested, ("ingest", "dispatcher", "receipt"), ("accounts",), False,
+    "account.copy_requested.v1", AccountCopyRequested, COPIES_OF_ACCOUNTS, ("accounts",), False,
     AccountCopyRequested(service="ingest", at=1_795_000_000_000),
 )  # fmt: skip
 

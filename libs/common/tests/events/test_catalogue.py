@@ -8,10 +8,10 @@ import pytest
 from carillon.bus.topology import DURABLE_QUEUES, account_copy, dispatcher_submit
 from carillon.events import account, message, report
 from carillon.events.base import LANES, Record
-from carillon.events.catalogue import BY_NAME, CATALOGUE, Event
+from carillon.events.catalogue import BY_NAME, CATALOGUE, COPIES_OF_ACCOUNTS, Event
 from carillon.events.codec import BadRecordError, decode, encode
 
-SERVICES = {"ingest", "contacts", "campaign_scheduler", "dispatcher", "receipt", "accounts", "portal", "chat"}
+SERVICES = {"ingest", "contacts", "campaign-scheduler", "dispatcher", "receipt", "accounts", "portal", "chat"}
 REQUESTS = {"account.copy_requested.v1"}  # asked by many, answered by one; every other event is a fact
 
 events = pytest.mark.parametrize("event", CATALOGUE, ids=lambda event: event.name)
@@ -84,7 +84,7 @@ def test_every_record_is_in_the_catalogue_or_part_of_one() -> None:
 def test_no_queue_is_forgotten() -> None:
     """Each event reaches a queue of each service that is said to hear it, and no other service's."""
     queues = [*DURABLE_QUEUES, *(dispatcher_submit("north", lane) for lane in LANES)]
-    queues += [account_copy(service, "p") for service in ("ingest", "dispatcher", "receipt")]
+    queues += [account_copy(service, "p") for service in COPIES_OF_ACCOUNTS]
     for event in CATALOGUE:
         lanes = LANES if event.has_lanes else (None,)
         place = "north" if event.name == "message.routed.v1" else None

@@ -1,0 +1,1 @@
+"""Carillon campaign-scheduler: what is sent to many, and when."""

@@ -1,0 +1,9 @@
+"""The environment of this service."""
+
+from carillon.runtime.settings import CarillonSettings
+
+
+class Settings(CarillonSettings):
+    """What every service needs, and a port."""
+
+    campaign_scheduler_port: int = 8087

@@ -1,0 +1,1 @@
+"""Carillon contacts: who may be messaged."""

@@ -1,0 +1,23 @@
+"""The one place where the contacts service is built and wired."""
+
+import os
+import socket
+
+from carillon.bus.rabbit import RabbitBus
+from carillon.copies import AccountCopy
+from carillon.http.app import create_app
+from carillon.mongo import TEMPORARY_ERRORS, Mongo
+from carillon.runtime.ids import new_id
+from carillon.runtime.lifecycle import Part, Service
+from contacts.settings import Settings
+
+
+def build(settings: Settings) -> Service:
+    """Wire the service; nothing is connected before its parts are started."""
+    process = f"{socket.gethostname()}:{os.getpid()}"
+    mongo = Mongo(settings.mongo_url, prefix=settings.mongo_prefix, app="carillon-contacts")
+    bus = RabbitBus(settings.amqp_url, name=f"contacts@{process}", temporary=TEMPORARY_ERRORS)
+    accounts = AccountCopy(bus, mongo.database("contacts"), service="contacts", process=new_id("ctp"))
+    parts: list[Part] = [mongo, bus, accounts]
+    app = create_app("Carillon contacts", routers=[], health=bus.problems)
+    return Service("contacts", app, settings.contacts_port, parts, bus.problems)
