@@ -3,13 +3,13 @@
 import os
 import socket
 
+from campaign_scheduler.settings import Settings
 from carillon.bus.rabbit import RabbitBus
 from carillon.copies import AccountCopy
 from carillon.http.app import create_app
 from carillon.mongo import TEMPORARY_ERRORS, Mongo
 from carillon.runtime.ids import new_id
 from carillon.runtime.lifecycle import Part, Service
-from campaign_scheduler.settings import Settings
 
 
 def build(settings: Settings) -> Service:

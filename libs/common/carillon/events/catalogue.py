@@ -10,7 +10,6 @@ from carillon.events.base import Lane, Record
 from carillon.events.message import Accepted, Refused, Routed, StatusChanged, Submitted
 from carillon.events.report import InboundReceived, ReportReceived
 
-
 # Services that keep a copy of the accounts.
 COPIES_OF_ACCOUNTS = ("ingest", "dispatcher", "receipt", "contacts", "campaign-scheduler")
 

@@ -186,8 +186,8 @@ async def test_what_is_nobodys_is_404_and_a_wrong_method_405(city: City) -> None
     for path in ("/", "/nowhere", "/v1/", "/admin/accounts", "/v1/messages/../../admin"):
         answer = await client.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
-    answer = await client.delete("/v1/messages")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+    answer = await client.put("/v1/messages")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET, HEAD, POST")
 
 
 async def test_a_trusted_proxy_in_front_hands_its_client_down(city: City) -> None:

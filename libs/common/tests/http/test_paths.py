@@ -23,6 +23,10 @@ from carillon.http.paths import RULES, allowed_methods, service_of
         ("GET", "/v1/receipts/stream", "receipt"),
         ("POST", "/v1/callbacks/replay", "receipt"),
         ("GET", "/v1/stats", "receipt"),
+        ("DELETE", "/v1/messages/7", "campaign-scheduler"),
+        ("POST", "/v1/campaigns/cmp_1:start", "campaign-scheduler"),
+        ("GET", "/v1/contacts/search", "contacts"),
+        ("POST", "/v1/imports", "contacts"),
         ("GET", "/v1/account", "accounts"),
         ("PATCH", "/v1/account/callback", "accounts"),
         ("GET", "/v1/accounts", None),
@@ -47,8 +51,8 @@ def test_the_table(method: str, path: str, service: str | None) -> None:
 
 
 def test_methods_of_a_path() -> None:
-    assert allowed_methods("/v1/messages") == {"GET", "HEAD", "POST"}
-    assert allowed_methods("/v1/messages/7") == {"GET", "HEAD"}
+    assert allowed_methods("/v1/messages") == {"GET", "HEAD", "POST", "DELETE"}
+    assert allowed_methods("/v1/messages/7") == {"GET", "HEAD", "DELETE"}
     assert allowed_methods("/nowhere") == frozenset()
 
 
