@@ -1,0 +1,1 @@
+"""Decisions of campaigns and templates: plain Python, no I/O, no clock."""
