@@ -3,8 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from aiormq.abc import AbstractChannel, DeliveredMessage
@@ -14,7 +13,8 @@ from carillon.bus.isolation import handle_isolated
 from carillon.bus.port import Delivery, Subscription
 from carillon.bus.publisher import Outgoing, Publisher
 from carillon.bus.topology import Queue
-from carillon.events.catalogue import BY_NAME
+from carillon.bus.unread import UnknownEventError, set_aside
+from carillon.events.catalogue import BY_NAME, Event
 from carillon.events.codec import BadRecordError, decode
 from carillon.telemetry import metrics, names, traces
 
@@ -29,11 +29,16 @@ class Consumer:
     """One subscription. It outlives channels: `attach` gives it a new one after each reconnection."""
 
     def __init__(
-        self, subscription: Subscription, publisher: Publisher, temporary: tuple[type[Exception], ...]
+        self,
+        subscription: Subscription,
+        publisher: Publisher,
+        temporary: tuple[type[Exception], ...],
+        events: Mapping[str, Event] = BY_NAME,
     ) -> None:
         self._subscription = subscription
         self._publisher = publisher
         self._temporary = temporary
+        self._events = events
         self._channel: Channel | None = None
         self._tag: str | None = None
         self._waiting: deque[DeliveredMessage] = deque()
@@ -132,14 +137,15 @@ class Consumer:
         """The next batch: as many deliveries as hold together at most `max_batch` records, and at least one."""
         messages: list[DeliveredMessage] = []
         deliveries: list[Delivery] = []
+        unread: list[Outgoing] = []
         records = 0
         while self._waiting and records < self._subscription.max_batch:
             message = self._waiting[0]
             try:
-                delivery = _read(message)
+                delivery = _read(message, self._events)
             except BadRecordError as error:
                 self._waiting.popleft()
-                await self._park_unread(message, str(error))
+                unread.extend(set_aside(self.queue, message, error))
                 messages.append(message)
                 continue
             if deliveries and records + len(delivery.records) > self._subscription.max_batch:
@@ -148,6 +154,8 @@ class Consumer:
             messages.append(message)
             deliveries.append(delivery)
             records += len(delivery.records)
+        if unread:
+            await self._publisher.publish(unread)
         return messages, deliveries
 
     async def _handle(self, channel: AbstractChannel, deliveries: Sequence[Delivery]) -> bool:
@@ -196,16 +204,6 @@ class Consumer:
         except Exception as error:  # noqa: BLE001  the same
             log.debug("consumer.ack_failed", queue=self.queue.name, error=repr(error))
 
-    async def _park_unread(self, message: DeliveredMessage, reason: str) -> None:
-        headers: dict[str, Any] = {
-            **(message.header.properties.headers or {}),
-            "x-carillon-reason": reason[:500],
-        }
-        type_ = message.header.properties.message_type or ""
-        log.error("consumer.unreadable", queue=self.queue.name, event_name=type_, reason=reason)
-        metrics.record_parked(self.queue.name, 1)
-        await self._publisher.publish([Outgoing("", self.queue.parked, message.body, type_, headers)])
-
 
 def _tag(message: DeliveredMessage) -> int:
     tag = message.delivery_tag
@@ -213,9 +211,9 @@ def _tag(message: DeliveredMessage) -> int:
     return tag
 
 
-def _read(message: DeliveredMessage) -> Delivery:
+def _read(message: DeliveredMessage, events: Mapping[str, Event]) -> Delivery:
     properties = message.header.properties
-    event = BY_NAME.get(properties.message_type or "")
+    event = events.get(properties.message_type or "")
     if event is None:
-        raise BadRecordError(f"unknown event {properties.message_type!r}")
+        raise UnknownEventError(f"unknown event {properties.message_type!r}")
     return Delivery(event, decode(event.record, message.body), properties.headers or {}, bool(message.redelivered))

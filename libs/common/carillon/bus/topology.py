@@ -26,6 +26,7 @@ STREAM_MAX_AGE = "7D"
 DELIVERY_LIMIT = 50  # deliveries of one message: crashes of its consumer count, so this is generous
 RETRY_DELAY_S = 10
 MAX_ATTEMPTS = 10  # of a deferred or failed record, then it is parked
+UNKNOWN_PATIENCE_S = 3_600  # an event that only newer processes know waits so long for one of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,167 @@
+"""A release under load: every service is replaced while 5,000 messages come in, and nobody's message suffers.
+
+Rolling: the new process works beside the old one before that gets its SIGTERM, as a Deployment does it. In place: the
+old one goes first. Half of the clients speak to the legacy door and repeat a `ref`, half to the JSON API and repeat an
+`Idempotency-Key`; as clients do, they try again what was not answered.
+"""
+
+import asyncio
+import itertools
+import os
+import time
+import urllib.parse
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+
+from carillon_cli.servers import Home, default_home, discard_servers
+from carillon_cli.services import SERVICES
+from tests.integration.fleet import Fleet, call
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+MESSAGES = 5_000
+CLIENTS = 32
+PAUSE_WHILE_RESTARTING_S = 0.2  # of each client between two messages: the load lasts as long as the restarts
+GRACE_S = 20.0
+REPLACED = [service for service in SERVICES if service != "simulator"]  # the simulator is the operator: outside
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    root = default_home()
+    home = Home(root / "test" / f"{os.getpid()}-rolling", tools=root / "tools")
+    one = Fleet(home)
+    try:
+        one.start()
+        yield one
+    finally:
+        one.stop()
+        discard_servers(home)
+
+
+@dataclass
+class Load:
+    """The clients: what they were promised, and how often they had to try again, by cause."""
+
+    fleet: Fleet
+    numbers: Iterator[str]
+    accepted: dict[str, str] = field(default_factory=dict)
+    again: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, str] = field(default_factory=dict)
+    restarting: bool = True
+
+    async def run(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=40)
+        async with aiohttp.ClientSession(
+            timeout=timeout, connector=aiohttp.TCPConnector(limit=CLIENTS)
+        ) as session:
+            pushes = itertools.cycle((self._push_legacy, self._push_json))
+            await asyncio.gather(*(self._client(session, next(pushes)) for _ in range(CLIENTS)))
+
+    async def _client(self, session: aiohttp.ClientSession, push: Callable[..., object]) -> None:
+        for number in self.numbers:
+            while True:
+                try:
+                    if await push(session, number):  # type: ignore[misc]
+                        break
+                except (aiohttp.ClientError, TimeoutError) as error:
+                    self.again[type(error).__name__] += 1
+                await asyncio.sleep(0.1)
+            if self.restarting:
+                await asyncio.sleep(PAUSE_WHILE_RESTARTING_S)
+
+    async def _push_legacy(self, session: aiohttp.ClientSession, number: str) -> bool:
+        demo = self.fleet.demo
+        assert demo is not None
+        query = {"login": demo.login, "password": demo.password, "content": "Hello", "number": number, "ref": number}
+        url = f"{self.fleet.front}/Ext/{demo.door}.asp?{urllib.parse.urlencode(query)}"
+        async with session.get(url) as answer:
+            text = await answer.text()
+            if answer.status != 200:
+                self.again[f"legacy {answer.status}"] += 1
+                return False
+        if text.isdigit():
+            self.accepted[number] = text
+        else:
+            self.refused[number] = text
+        return True
+
+    async def _push_json(self, session: aiohttp.ClientSession, number: str) -> bool:
+        demo = self.fleet.demo
+        assert demo is not None
+        headers = {"Authorization": f"Bearer {demo.api_key}", "Idempotency-Key": f"key-{number}"}
+        url = f"{self.fleet.front}/v1/messages"
+        async with session.post(url, json={"to": number, "text": "Hello"}, headers=headers) as answer:
+            body = await answer.json()
+            if answer.status in (409, 429, 502, 503):  # the key's first call still runs, or: come back
+                self.again[f"json {answer.status}"] += 1
+                return False
+        if answer.status == 202:
+            self.accepted[number] = body["id"]
+        else:
+            self.refused[number] = f"{answer.status} {body}"
+        return True
+
+
+@pytest.mark.parametrize("way", ["rolling", "in place"])
+async def test_replacing_every_service_under_load_loses_and_doubles_nothing(fleet: Fleet, way: str) -> None:
+    first = 0 if way == "rolling" else MESSAGES
+    fleet.simulator("/reset", "POST")
+    fleet.simulator("/faults", "PUT", {"rules": False, "receipt_delay_s": 0.2})
+    load = Load(fleet, iter([f"336{place:08d}" for place in range(first, first + MESSAGES)]))
+    pushing = asyncio.create_task(load.run())
+    replace = fleet.roll if way == "rolling" else fleet.restart
+    began_s = time.monotonic()
+    ended: dict[str, tuple[int, float]] = {}
+    await _until(lambda: len(load.accepted) > 100)
+    for service in REPLACED:
+        ended[service] = await asyncio.to_thread(replace, service)
+    took_s, meanwhile = time.monotonic() - began_s, len(load.accepted)
+    load.restarting = False
+    await pushing
+    told = await _told(fleet, load)
+    print(  # noqa: T201  what the run was like: `pytest -rP` shows it
+        f"{way}: {took_s:.1f} s, {meanwhile} messages meanwhile, tried again {dict(load.again)}, "
+        + ", ".join(f"{name} {seconds:.1f} s" for name, (_, seconds) in ended.items())
+    )
+
+    assert {name: status for name, (status, _) in ended.items() if status != 0} == {}
+    assert {name: seconds for name, (_, seconds) in ended.items() if seconds > GRACE_S} == {}
+    assert load.refused == {}
+    assert len(load.accepted) == MESSAGES
+    assert meanwhile > 500, "the load did not last as long as the restarts"
+    counts = fleet.simulator("/counts")
+    assert [number for number in load.accepted if number not in counts] == []
+    assert {number: count for number, count in counts.items() if count != 1} == {}
+    assert len(set(load.accepted.values())) == MESSAGES
+    assert [number for number, id_ in load.accepted.items() if "handset" not in told.get(id_, ())] == []
+    assert {status for statuses in told.values() for status in statuses} <= {"operator", "handset"}
+    assert _ambiguous(fleet) == []
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+async def _told(fleet: Fleet, load: Load) -> dict[str, list[str]]:
+    """Wait until every message's client was told that it is on the handset; what each was told."""
+    deadline_s = time.monotonic() + 45
+    while True:
+        told: dict[str, list[str]] = await asyncio.to_thread(fleet.simulator, "/callbacks/messages")
+        waiting = [id_ for id_ in load.accepted.values() if "handset" not in told.get(id_, ())]
+        if not waiting or time.monotonic() > deadline_s:
+            return told
+        await asyncio.sleep(0.5)
+
+
+def _ambiguous(fleet: Fleet) -> list[str]:
+    assert fleet.demo is not None
+    url = f"{fleet.running['receipt'].url}/v1/messages?status=ambiguous&limit=100"
+    page = call("GET", url, headers={"Authorization": f"Bearer {fleet.demo.api_key}"})
+    return [message["id"] for message in page["items"]]
