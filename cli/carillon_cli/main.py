@@ -1,12 +1,16 @@
 """The `carillon` command."""
 
+import asyncio
 import os
 from typing import Annotated
 
 import typer
 
+from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
+from carillon_cli import parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
+from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
 from carillon_cli.servers import ServerError, default_home, mongod, prepare, rabbitmq
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid
@@ -18,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Carillon, the self-hosted SMS platform.",
 )
+app.add_typer(parked.app, name="parked")
 
 
 def _home() -> Home:
@@ -101,6 +106,60 @@ def run(
         runner.run_front([service], addresses_but(service, os.environ), port)
     else:
         runner.run_one(service)
+
+
+@app.command()
+def migrate(
+    mongo_url: MongoUrl = "",
+    check_only: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 when something is pending.")] = False,
+) -> None:
+    """Make the indexes of all services and run pending migrations: before a rollout, or as a Job."""
+    from carillon_cli import migrate as migrations  # noqa: PLC0415 - the services' libraries take a second to load
+
+    async def work() -> list[str]:
+        places = find_places(_home(), mongo_url=mongo_url)
+        mongo = Mongo(places.need("mongo_url"), prefix=places.mongo_prefix, app="carillon-migrate")
+        try:
+            await mongo.start()
+            if check_only:
+                return await migrations.pending(mongo)
+            await migrations.run(mongo, _say)
+        finally:
+            await mongo.stop()
+        return []
+
+    try:
+        pending = asyncio.run(work())
+    except (MigrationError, NoPlaceError, *TEMPORARY_ERRORS) as error:
+        raise _fail(error) from error
+    for line in pending:
+        _say(line)
+    if check_only:
+        typer.echo(f"{len(pending)} pending")
+    if pending:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    amqp_url: AmqpUrl = "",
+    management_url: ManagementUrl = "",
+    mongo_url: MongoUrl = "",
+    url: Url = "",
+    services: Targets = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Look at broker, database, queues, services, binds, clocks and disks; exit 1 when something is wrong."""
+    from carillon_cli.check import check_all, render  # noqa: PLC0415 - the services' libraries take a second to load
+
+    try:
+        places = find_places(_home(), amqp_url, management_url, mongo_url, url, services)
+    except NoPlaceError as error:
+        raise _fail(error) from error
+    findings = asyncio.run(check_all(places))
+    typer.echo(render(findings, as_json))
+    if any(finding.state == "fail" for finding in findings):
+        raise typer.Exit(1)
 
 
 @app.command("prepare")

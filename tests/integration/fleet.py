@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,8 @@ class Process:
             if is_ready(self.url):
                 return
             time.sleep(0.05)
-        raise AssertionError(f"{self.service} on {self.port} is not ready, exit status {self.popen.poll()}:\n{self.log.read_text()[-2000:]}")
+        end = self.log.read_text()[-2000:]
+        raise AssertionError(f"{self.service} on {self.port} is not ready, exit status {self.popen.poll()}:\n{end}")
 
     def terminate(self) -> tuple[int, float]:
         """SIGTERM; the exit status and the seconds that it took."""
@@ -72,8 +73,8 @@ class Fleet:
         self.env = {**os.environ, **platform.environment(self.home, servers, "token", front, ports)}
         for service in SERVICES:
             if service != FRONT:
-                self._begin(service, ports[service])
-        self._begin(FRONT, front)
+                self.running[service] = self._begin(service, ports[service])
+        self.running[FRONT] = self._begin(FRONT, front)
         for process in self.all:
             process.wait_ready()
         self.demo = ensure_demo(self.admin, self.home, f"{self.running['simulator'].url}/simulator/callbacks")
@@ -86,19 +87,22 @@ class Fleet:
     def front(self) -> str:
         return self.running[FRONT].url
 
-    def roll(self, service: str) -> tuple[int, float]:
+    def roll(self, service: str, before_term: Callable[[], None]) -> tuple[int, float]:
         """A new process beside the old one, on another port; when it is ready the old one is told to go."""
         old = self.running[service]
         port = choose_ports(self.home.path, [service], SPARE_PORT)[service]
-        self._begin(service, port, old.port if service == FRONT else None)
-        self.running[service].wait_ready()
+        new = self._begin(service, port)
+        new.wait_ready()
+        before_term()
+        self.running[service] = new  # a router sends new requests there; the old one still answers those it has
         return old.terminate()
 
-    def restart(self, service: str) -> tuple[int, float]:
+    def restart(self, service: str, before_term: Callable[[], None]) -> tuple[int, float]:
         """The process is told to go, and started again on the same port when it is gone."""
         old = self.running[service]
+        before_term()
         ended = old.terminate()
-        self._begin(service, old.port)
+        self.running[service] = self._begin(service, old.port)
         self.running[service].wait_ready()
         return ended
 
@@ -116,10 +120,8 @@ class Fleet:
     def simulator(self, path: str, method: str = "GET", body: Any = None) -> Any:
         return call(method, f"{self.running['simulator'].url}/simulator{path}", body)
 
-    def _begin(self, service: str, port: int, other: int | None = None) -> None:
+    def _begin(self, service: str, port: int) -> Process:
         self.env["CARILLON_PORT" if service == FRONT else variable(service)] = str(port)
-        if other is not None:
-            self.env[variable(service)] = str(port)
         words = [service, "--front"] if service == FRONT else [service]
         path = self.home.log_file(f"{service}-{port}")
         with path.open("ab") as log:
@@ -132,8 +134,8 @@ class Fleet:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.running[service] = Process(service, port, popen, path)
-        self.all.append(self.running[service])
+        self.all.append(Process(service, port, popen, path))
+        return self.all[-1]
 
 
 def call(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:

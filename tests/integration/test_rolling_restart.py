@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 MESSAGES = 5_000
 CLIENTS = 32
-PAUSE_WHILE_RESTARTING_S = 0.2  # of each client between two messages: the load lasts as long as the restarts
+BEFORE_TERM_S = 0.3  # the clients are at full speed when a process gets its SIGTERM
 GRACE_S = 20.0
 REPLACED = [service for service in SERVICES if service != "simulator"]  # the simulator is the operator: outside
 
@@ -52,7 +52,8 @@ class Load:
     accepted: dict[str, str] = field(default_factory=dict)
     again: Counter[str] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
-    restarting: bool = True
+    released: int = 0  # how many may have been pushed: a share goes with each SIGTERM, so that none comes at rest
+    pushed: int = 0
 
     async def run(self) -> None:
         timeout = aiohttp.ClientTimeout(total=40)
@@ -64,6 +65,9 @@ class Load:
 
     async def _client(self, session: aiohttp.ClientSession, push: Callable[..., object]) -> None:
         for number in self.numbers:
+            while self.pushed >= self.released:
+                await asyncio.sleep(0.01)
+            self.pushed += 1
             while True:
                 try:
                     if await push(session, number):  # type: ignore[misc]
@@ -71,8 +75,6 @@ class Load:
                 except (aiohttp.ClientError, TimeoutError) as error:
                     self.again[type(error).__name__] += 1
                 await asyncio.sleep(0.1)
-            if self.restarting:
-                await asyncio.sleep(PAUSE_WHILE_RESTARTING_S)
 
     async def _push_legacy(self, session: aiohttp.ClientSession, number: str) -> bool:
         demo = self.fleet.demo
@@ -115,25 +117,30 @@ async def test_replacing_every_service_under_load_loses_and_doubles_nothing(flee
     load = Load(fleet, iter([f"336{place:08d}" for place in range(first, first + MESSAGES)]))
     pushing = asyncio.create_task(load.run())
     replace = fleet.roll if way == "rolling" else fleet.restart
-    began_s = time.monotonic()
+    under_way: dict[str, int] = {}
     ended: dict[str, tuple[int, float]] = {}
-    await _until(lambda: len(load.accepted) > 100)
-    for service in REPLACED:
-        ended[service] = await asyncio.to_thread(replace, service)
-    took_s, meanwhile = time.monotonic() - began_s, len(load.accepted)
-    load.restarting = False
+    began_s = time.monotonic()
+    for place, service in enumerate(REPLACED, 1):
+
+        def release(place: int = place, service: str = service) -> None:
+            load.released = MESSAGES * place // len(REPLACED)
+            time.sleep(BEFORE_TERM_S)
+            under_way[service] = load.released - len(load.accepted)
+
+        ended[service] = await asyncio.to_thread(replace, service, release)
+    took_s = time.monotonic() - began_s
     await pushing
     told = await _told(fleet, load)
     print(  # noqa: T201  what the run was like: `pytest -rP` shows it
-        f"{way}: {took_s:.1f} s, {meanwhile} messages meanwhile, tried again {dict(load.again)}, "
-        + ", ".join(f"{name} {seconds:.1f} s" for name, (_, seconds) in ended.items())
+        f"{way}: {took_s:.1f} s, tried again {dict(load.again)}; at SIGTERM still to be pushed, and seconds to the end: "
+        + ", ".join(f"{name} {under_way[name]}, {seconds:.1f} s" for name, (_, seconds) in ended.items())
     )
 
     assert {name: status for name, (status, _) in ended.items() if status != 0} == {}
     assert {name: seconds for name, (_, seconds) in ended.items() if seconds > GRACE_S} == {}
     assert load.refused == {}
     assert len(load.accepted) == MESSAGES
-    assert meanwhile > 500, "the load did not last as long as the restarts"
+    assert min(under_way.values()) > 50, "a process got its SIGTERM at rest"
     counts = fleet.simulator("/counts")
     assert [number for number in load.accepted if number not in counts] == []
     assert {number: count for number, count in counts.items() if count != 1} == {}
@@ -141,12 +148,6 @@ async def test_replacing_every_service_under_load_loses_and_doubles_nothing(flee
     assert [number for number, id_ in load.accepted.items() if "handset" not in told.get(id_, ())] == []
     assert {status for statuses in told.values() for status in statuses} <= {"operator", "handset"}
     assert _ambiguous(fleet) == []
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 async def _told(fleet: Fleet, load: Load) -> dict[str, list[str]]:

@@ -78,6 +78,13 @@ class Parking:
     def __init__(self, connection: aio_pika.abc.AbstractConnection) -> None:
         self._connection = connection
 
+    @property
+    def version(self) -> str:
+        """The broker's version, as it says at the start of a connection."""
+        transport = self._connection.transport
+        assert transport is not None
+        return _text(getattr(transport.connection, "server_properties", {}).get("version", "unknown"))
+
     async def count(self, name: str) -> QueueCount:
         """Any queue's messages and consumers; `NoQueueError`."""
         channel = await self._channel()

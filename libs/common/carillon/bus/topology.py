@@ -77,6 +77,7 @@ def receipt_callbacks(lane: Lane) -> Queue:
 RECEIPT_INBOUND = Queue("receipt.inbound", (INBOUND_RECEIVED.key(),))
 ACCOUNTS_COPIES = Queue("accounts.copies", (ACCOUNT_COPY_REQUESTED.key(),))
 
+STREAM_ARGUMENTS: dict[str, object] = {"x-queue-type": "stream", "x-max-age": STREAM_MAX_AGE}
 DURABLE_QUEUES: tuple[Queue, ...] = (
     *(dispatcher_route(lane) for lane in LANES),
     *(receipt_record(lane) for lane in LANES),
@@ -89,6 +90,15 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
 def account_copy(service: str, process: str) -> Queue:
     """One process's own ear for account changes; it asks for a full copy whenever it has to make this queue anew."""
     return Queue(f"{service}.accounts.{process}", (ACCOUNT_CHANGED.key(),), transient=True)
+
+
+def durable_arguments(queue: Queue) -> dict[str, dict[str, object]]:
+    """A durable queue, its retry and its parking queue: name -> arguments."""
+    return {
+        queue.parked: {"x-queue-type": "quorum"},
+        queue.retry: retry_arguments(queue),
+        queue.name: queue_arguments(queue),
+    }
 
 
 def queue_arguments(queue: Queue) -> dict[str, object]:
