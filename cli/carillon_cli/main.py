@@ -111,7 +111,9 @@ def run(
 @app.command()
 def migrate(
     mongo_url: MongoUrl = "",
-    check_only: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 when something is pending.")] = False,
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit 1 when something is pending.")
+    ] = False,
 ) -> None:
     """Make the indexes of all services and run pending migrations: before a rollout, or as a Job."""
     from carillon_cli import migrate as migrations  # noqa: PLC0415 - the services' libraries take a second to load

@@ -107,8 +107,8 @@ def replay(
 ) -> None:
     """Put parked records back into their queue.
 
-    Each is confirmed there before it leaves the parking queue. If this command is killed in between, a record is in both:
-    replay it again, consumers bear being told twice.
+    Each is confirmed there before it leaves the parking queue. If this command is killed in between, a record is in
+    both: replay it again, consumers bear being told twice.
     """
     if sum((all_, bool(ids), limit is not None)) != 1:
         raise typer.BadParameter("say which: --all, --id ID (as often as needed), or --limit N")

@@ -58,7 +58,7 @@ class Places:
 def find_places(
     home: Home, amqp_url: str = "", management_url: str = "", mongo_url: str = "", url: str = "", services: str = ""
 ) -> Places:
-    """What is given wins; then the environment; then what `carillon up` wrote, as far as it is about the same broker."""
+    """What is given wins, then the environment, then what `carillon up` wrote, as far as it is of the same broker."""
     known = {**_demo_env(home), **{name: value for name, value in os.environ.items() if value}}
     broker = amqp_url or known.get("CARILLON_AMQP_URL", "")
     if amqp_url and amqp_url != known.get("CARILLON_AMQP_URL"):

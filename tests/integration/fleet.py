@@ -71,6 +71,7 @@ class Fleet:
         ports = choose_ports(self.home.path, names, FIRST_PORT)
         front = ports.pop("front")
         self.env = {**os.environ, **platform.environment(self.home, servers, "token", front, ports)}
+        self.env["CARILLON_MANAGEMENT_URL"] = servers.management_url
         for service in SERVICES:
             if service != FRONT:
                 self.running[service] = self._begin(service, ports[service])

@@ -176,10 +176,18 @@ async def test_every_service_declares_exactly_the_indexes_that_it_makes(
 ) -> None:
     """A service whose database.py forgets an index fails here: start them all, then compare."""
     operators = tmp_path / "operators.toml"
-    operators.write_text('[[operators]]\nname = "north"\nkind = "smpp"\nhost = "127.0.0.1"\nport = 1\n'
-                         'system_id = "a"\npassword = "b"\n[[routes]]\nprefix = ""\noperators = [{ name = "north" }]\n')
-    settings = {"AMQP_URL": vhost_url, "MONGO_URL": mongo_url, "MONGO_PREFIX": mongo_prefix,
-                "OPERATORS_FILE": str(operators), "ADMIN_TOKEN": "token", "SIMULATOR_SMPP_PORT": "0"}
+    operators.write_text(
+        '[[operators]]\nname = "north"\nkind = "smpp"\nhost = "127.0.0.1"\nport = 1\n'
+        'system_id = "a"\npassword = "b"\n[[routes]]\nprefix = ""\noperators = [{ name = "north" }]\n'
+    )
+    settings = {
+        "AMQP_URL": vhost_url,
+        "MONGO_URL": mongo_url,
+        "MONGO_PREFIX": mongo_prefix,
+        "OPERATORS_FILE": str(operators),
+        "ADMIN_TOKEN": "token",
+        "SIMULATOR_SMPP_PORT": "0",
+    }
     for name, value in settings.items():
         monkeypatch.setenv(f"CARILLON_{name}", value)
     for name in SERVICES:
@@ -190,6 +198,9 @@ async def test_every_service_declares_exactly_the_indexes_that_it_makes(
             await part.stop()
     for schema in schemas():
         assert await compare_indexes(mongo.database(schema.database), schema.indexes) == []
-    databases = {name.removeprefix(mongo_prefix) for name in await mongo.client.list_database_names()
-                 if name.startswith(mongo_prefix)}
+    databases = {
+        name.removeprefix(mongo_prefix)
+        for name in await mongo.client.list_database_names()
+        if name.startswith(mongo_prefix)
+    }
     assert databases <= {schema.database for schema in schemas()}

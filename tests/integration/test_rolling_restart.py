@@ -7,7 +7,10 @@ old one goes first. Half of the clients speak to the legacy door and repeat a `r
 
 import asyncio
 import itertools
+import json
 import os
+import subprocess
+import sys
 import time
 import urllib.parse
 from collections import Counter
@@ -16,10 +19,10 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
+from tests.integration.fleet import Fleet, call
 
 from carillon_cli.servers import Home, default_home, discard_servers
-from carillon_cli.services import SERVICES
-from tests.integration.fleet import Fleet, call
+from carillon_cli.services import FRONT, SERVICES
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -27,7 +30,11 @@ MESSAGES = 5_000
 CLIENTS = 32
 BEFORE_TERM_S = 0.3  # the clients are at full speed when a process gets its SIGTERM
 GRACE_S = 20.0
-REPLACED = [service for service in SERVICES if service != "simulator"]  # the simulator is the operator: outside
+# the simulator is the operator: outside. In place: those that hold something when they stop
+REPLACED = {
+    "rolling": [service for service in SERVICES if service != "simulator"],
+    "in place": ["receipt", "dispatcher", "ingest"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +64,7 @@ class Load:
 
     async def run(self) -> None:
         timeout = aiohttp.ClientTimeout(total=40)
-        async with aiohttp.ClientSession(
-            timeout=timeout, connector=aiohttp.TCPConnector(limit=CLIENTS)
-        ) as session:
+        async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=CLIENTS)) as session:
             pushes = itertools.cycle((self._push_legacy, self._push_json))
             await asyncio.gather(*(self._client(session, next(pushes)) for _ in range(CLIENTS)))
 
@@ -109,21 +114,22 @@ class Load:
         return True
 
 
-@pytest.mark.parametrize("way", ["rolling", "in place"])
+@pytest.mark.parametrize("way", REPLACED)
 async def test_replacing_every_service_under_load_loses_and_doubles_nothing(fleet: Fleet, way: str) -> None:
     first = 0 if way == "rolling" else MESSAGES
     fleet.simulator("/reset", "POST")
-    fleet.simulator("/faults", "PUT", {"rules": False, "receipt_delay_s": 0.2})
+    fleet.simulator("/faults", "PUT", {"rules": False, "receipt_delay_s": 0.2, "answer_delay_s": 0.2})
     load = Load(fleet, iter([f"336{place:08d}" for place in range(first, first + MESSAGES)]))
     pushing = asyncio.create_task(load.run())
     replace = fleet.roll if way == "rolling" else fleet.restart
     under_way: dict[str, int] = {}
     ended: dict[str, tuple[int, float]] = {}
+    watching = asyncio.create_task(_watch(fleet))
     began_s = time.monotonic()
-    for place, service in enumerate(REPLACED, 1):
+    for place, service in enumerate(REPLACED[way], 1):
 
         def release(place: int = place, service: str = service) -> None:
-            load.released = MESSAGES * place // len(REPLACED)
+            load.released = MESSAGES * place // len(REPLACED[way])
             time.sleep(BEFORE_TERM_S)
             under_way[service] = load.released - len(load.accepted)
 
@@ -132,12 +138,14 @@ async def test_replacing_every_service_under_load_loses_and_doubles_nothing(flee
     await pushing
     told = await _told(fleet, load)
     print(  # noqa: T201  what the run was like: `pytest -rP` shows it
-        f"{way}: {took_s:.1f} s, tried again {dict(load.again)}; at SIGTERM still to be pushed, and seconds to the end: "
+        f"{way}: {took_s:.1f} s, tried again {dict(load.again)}; to be pushed at SIGTERM, and seconds to the end: "
         + ", ".join(f"{name} {under_way[name]}, {seconds:.1f} s" for name, (_, seconds) in ended.items())
     )
 
     assert {name: status for name, (status, _) in ended.items() if status != 0} == {}
     assert {name: seconds for name, (_, seconds) in ended.items() if seconds > GRACE_S} == {}
+    assert ended["receipt"][1] < GRACE_S / 2, "an open event stream has held it up"
+    assert await asyncio.wait_for(watching, 5) > 0
     assert load.refused == {}
     assert len(load.accepted) == MESSAGES
     assert min(under_way.values()) > 50, "a process got its SIGTERM at rest"
@@ -148,6 +156,24 @@ async def test_replacing_every_service_under_load_loses_and_doubles_nothing(flee
     assert [number for number, id_ in load.accepted.items() if "handset" not in told.get(id_, ())] == []
     assert {status for statuses in told.values() for status in statuses} <= {"operator", "handset"}
     assert _ambiguous(fleet) == []
+
+
+async def _watch(fleet: Fleet) -> int:
+    """An analyst's open event stream on receipt: how many events came before the process took its leave."""
+    assert fleet.demo is not None
+    events = 0
+    headers = {"Authorization": f"Bearer {fleet.demo.api_key}"}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
+            session.get(f"{fleet.running['receipt'].url}/v1/receipts/stream?offset=next", headers=headers) as answer,
+        ):
+            assert answer.status == 200
+            async for line in answer.content:
+                events += line.startswith(b"event:")
+    except aiohttp.ClientError:
+        return events
+    return events
 
 
 async def _told(fleet: Fleet, load: Load) -> dict[str, list[str]]:
@@ -166,3 +192,37 @@ def _ambiguous(fleet: Fleet) -> list[str]:
     url = f"{fleet.running['receipt'].url}/v1/messages?status=ambiguous&limit=100"
     page = call("GET", url, headers={"Authorization": f"Bearer {fleet.demo.api_key}"})
     return [message["id"] for message in page["items"]]
+
+
+def _check(fleet: Fleet) -> tuple[int, dict[str, dict[str, str]]]:
+    """`carillon check --json` on the fleet: its exit status, and the findings by area and name."""
+    targets = ",".join(f"{name}={one.url}" for name, one in fleet.running.items() if name != FRONT)
+    env = {
+        **fleet.env,
+        "CARILLON_URL": fleet.front,
+        "CARILLON_FRONT_TARGETS": targets,
+        "CARILLON_HOME": str(fleet.home.path),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-m", "carillon_cli", "check", "--json"], env=env, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout, ran.stderr
+    findings = json.loads(ran.stdout)["findings"]
+    return ran.returncode, {f"{finding['area']} {finding['what']}": finding for finding in findings}
+
+
+async def test_check_finds_nothing_wrong_after_all_that_and_misses_a_service_that_is_gone(fleet: Fleet) -> None:
+    status, findings = await asyncio.to_thread(_check, fleet)
+    assert {name: found for name, found in findings.items() if found["state"] != "ok"} == {}
+    assert status == 0
+    for name in ("broker topology", "database replica set", "database clock of mongod", "services front",
+                 "services clock of receipt", "operators simulator", "machine disk", "machine operators file",
+                 "broker receipt.record.bulk", "database indexes receipt", "database migrations"):  # fmt: skip
+        assert findings[name]["state"] == "ok", name
+    fleet.running["receipt"].terminate()
+    status, findings = await asyncio.to_thread(_check, fleet)
+    assert status == 1
+    assert findings["services receipt"]["state"] == "fail"
+    assert findings["broker receipt.record.bulk"]["state"] == "fail"
+    assert findings["broker receipt.record.bulk"]["do"].startswith("start receipt")
+    assert findings["broker dispatcher.route.bulk"]["state"] == "ok"

@@ -1,4 +1,4 @@
-"""RabbitMQ: does it answer, is it new enough, is anything full, and is every queue there with all that belongs to it."""
+"""RabbitMQ: does it answer, is it new enough, is anything full, is every queue there with all that belongs to it."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,7 +78,9 @@ def _queue(queue: Queue, counts: Mapping[str, QueueCount | None]) -> Iterator[Fi
     if not main.consumers:
         yield bad(AREA, queue.name, says, f"start {service}, or see its /readyz: nobody reads this queue")
     elif main.messages > DEEP:
-        yield warn(AREA, queue.name, says, f"run more {service} processes, or see why they are slow (its log, its binds)")
+        yield warn(
+            AREA, queue.name, says, f"run more {service} processes, or see why they are slow (its log, its binds)"
+        )
     else:
         yield good(AREA, queue.name, says)
     if parked.messages:
@@ -91,7 +93,9 @@ def _by_management(places: Places, queues: Sequence[Queue]) -> list[Finding]:
     try:
         nodes, flags, there, bound = api.nodes(), api.features(), api.queues(), api.bindings(EXCHANGE)
     except (ManagementError, LookupError) as error:
-        return [warn(AREA, "management", f"does not answer: {error}", "correct CARILLON_MANAGEMENT_URL, or its user's tag")]
+        return [
+            warn(AREA, "management", f"does not answer: {error}", "correct CARILLON_MANAGEMENT_URL, or its user's tag")
+        ]
     findings = [finding for node in nodes for finding in _node(node)]
     off = [flag for flag in FLAGS if flags.get(flag, "enabled") != "enabled"]
     if off:
@@ -104,7 +108,12 @@ def _by_management(places: Places, queues: Sequence[Queue]) -> list[Finding]:
     unbound = [(queue.name, key) for queue in queues for key in queue.keys if (queue.name, key) not in bound]
     findings += differing
     findings += [
-        bad(AREA, name, f"{key} does not lead here", f"restart any service: it binds {name} again; facts said meanwhile are lost")
+        bad(
+            AREA,
+            name,
+            f"{key} does not lead here",
+            f"restart any service: it binds {name} again; facts said meanwhile are lost",
+        )
         for name, key in unbound
         if name in there
     ]

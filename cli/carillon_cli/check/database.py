@@ -55,7 +55,9 @@ async def _server(mongo: Mongo) -> list[Finding]:
         do = "see rs.status(): more than half of the members must reach each other"
         findings.append(bad(AREA, "replica set", f"{hello['setName']} has no primary", do))
     else:
-        findings.append(good(AREA, "replica set", f"{hello['setName']}, primary {hello.get('primary') or hello.get('me')}"))
+        findings.append(
+            good(AREA, "replica set", f"{hello['setName']}, primary {hello.get('primary') or hello.get('me')}")
+        )
     local: datetime = hello["localTime"]
     findings.append(compare_clock(AREA, "mongod", local.timestamp(), asked_s, answered_s, known_to_s=0.001))
     return findings
@@ -95,7 +97,9 @@ async def _indexes(mongo: Mongo, schema: Schema) -> list[Finding]:
     if wrong:
         return [bad(AREA, what, _listed(wrong), "carillon migrate")]
     if problems:
-        return [warn(AREA, what, _listed(problems), "drop them when no release needs them any more: they cost every write")]
+        return [
+            warn(AREA, what, _listed(problems), "drop them when no release needs them any more: they cost every write")
+        ]
     declared = sum(len(indexes) for indexes in schema.indexes.values())
     return [good(AREA, what, f"{declared} as declared")] if declared else []
 

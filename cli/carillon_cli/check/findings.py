@@ -49,5 +49,5 @@ def render(findings: Sequence[Finding], as_json: bool) -> str:
     rows = [(finding.state, finding.area, finding.what, finding.says) for finding in findings]
     counts = ", ".join(f"{sum(finding.state == state for finding in findings)} {state}" for state in _ORDER)
     remedies = [f"  {finding.area} {finding.what}: {finding.do}" for finding in findings if finding.do]
-    return "\n".join([table(("state", "area", "what", "seen"), rows), "", counts, *(["what to do:"] if remedies else []),
-                      *remedies])  # fmt: skip
+    shown = [table(("state", "area", "what", "seen"), rows), "", counts]
+    return "\n".join([*shown, "what to do:", *remedies] if remedies else shown)

@@ -51,7 +51,8 @@ def _service(name: str, url: str) -> list[Finding]:
     findings = [_readiness(name, url, answer)]
     if answer.date:
         theirs_s = parsedate_to_datetime(answer.date).timestamp()
-        findings.append(compare_clock(AREA, name, theirs_s, answer.asked_s, answer.answered_s, known_to_s=1.0))
+        # whole seconds, and the server writes the date anew once a second
+        findings.append(compare_clock(AREA, name, theirs_s, answer.asked_s, answer.answered_s, known_to_s=2.0))
     return findings
 
 
@@ -72,11 +73,15 @@ def _binds(addresses: Mapping[str, str], operators: Sequence[Operator]) -> list[
     try:
         up = _gauge(_get(f"{url}/metrics").text)
     except (OSError, ValueError) as error:
-        return [warn(BINDS, "binds", f"not looked at: {error}", "give the dispatcher's address in CARILLON_FRONT_TARGETS")]
+        return [
+            warn(BINDS, "binds", f"not looked at: {error}", "give the dispatcher's address in CARILLON_FRONT_TARGETS")
+        ]
     if not up and "dispatcher" not in addresses:
         do = "give the dispatcher's address in CARILLON_FRONT_TARGETS (with several, one of them)"
         return [warn(BINDS, "binds", "not looked at: the front is not the dispatcher", do)]
-    wanted = {operator.name: operator.binds for operator in operators if operator.kind == "smpp"} or dict.fromkeys(up, 1)
+    wanted = {operator.name: operator.binds for operator in operators if operator.kind == "smpp"} or dict.fromkeys(
+        up, 1
+    )
     return [_operator(name, int(up.get(name, 0)), binds) for name, binds in wanted.items()]
 
 
@@ -85,7 +90,9 @@ def _operator(name: str, up: int, wanted: int) -> Finding:
     if not up:
         return bad(BINDS, name, says, "see the dispatcher's log for bind.failed: address, credentials, or the operator")
     if up < wanted:
-        return warn(BINDS, name, says, "right if other dispatcher processes hold the rest; else see the dispatcher's log")
+        return warn(
+            BINDS, name, says, "right if other dispatcher processes hold the rest; else see the dispatcher's log"
+        )
     return good(BINDS, name, says)
 
 

@@ -82,9 +82,7 @@ def _deferred(queue: Queue, delivery: Delivery, record: Record, reason: str) -> 
 def _parked(queue: Queue, delivery: Delivery, record: Record, reason: str) -> Outgoing:
     log.error("consumer.parked", queue=queue.name, event_name=delivery.event.name, reason=reason)
     metrics.record_parked(queue.name, 1)
-    return Outgoing(
-        "", queue.parked, encode([record]), delivery.event.name, parked_headers(delivery.headers, reason)
-    )
+    return Outgoing("", queue.parked, encode([record]), delivery.event.name, parked_headers(delivery.headers, reason))
 
 
 def parked_headers(headers: Mapping[str, Any], reason: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ newer broker drops what was delivered too often from a queue without a limit of 
 message that was looked at several times is parked anew, before it is let go.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ SUFFIX = ".parked"
 
 _TIMEOUT_S = 30.0
 _AT_ONCE = 100
+_BACK_WITHIN_S = 2.0
 _LOOKS = 8
 # what belongs to its former life: it begins anew
 _FORGOTTEN = frozenset({ATTEMPTS, REASON, PARKED_AT, UNKNOWN_SINCE, UNKNOWN_TIMES, "x-delivery-count"})
@@ -99,7 +101,7 @@ class Parking:
         """The first `limit` messages parked for this queue; they stay there."""
         seen: list[Parked] = []
 
-        async def keep(message: DeliveredMessage, parked: Parked) -> bool:
+        async def keep(_message: DeliveredMessage, parked: Parked) -> bool:
             seen.append(parked)
             return False
 
@@ -114,8 +116,7 @@ class Parking:
         """
         await self.count(queue)
 
-        def again(message: DeliveredMessage, parked: Parked) -> Outgoing | None:
-            headers = _headers(message)
+        def again(headers: Mapping[str, Any], parked: Parked) -> Outgoing:
             fresh = {name: value for name, value in headers.items() if name not in _FORGOTTEN and not _of_death(name)}
             return Outgoing("", queue, parked.body, parked.event, {**fresh, REPLAYED: parked.replayed + 1})
 
@@ -123,21 +124,21 @@ class Parking:
 
     async def drop(self, queue: str, *, ids: Collection[str] | None = None, limit: int | None = None) -> list[Parked]:
         """Remove parked messages for good."""
-        return await self._take(queue, ids, limit, lambda _message, _parked: None)
+        return await self._take(queue, ids, limit, lambda _headers, _parked: None)
 
     async def _take(
         self,
         queue: str,
         ids: Collection[str] | None,
         limit: int | None,
-        make: Callable[[DeliveredMessage, Parked], Outgoing | None],
+        make: Callable[[Mapping[str, Any], Parked], Outgoing | None],
     ) -> list[Parked]:
         publisher = await self._publisher()
         taken: list[Parked] = []
         chosen: list[tuple[DeliveredMessage, Parked]] = []
 
         async def settle() -> None:
-            outgoing = [made for message, parked in chosen if (made := make(message, parked)) is not None]
+            outgoing = [made for message, parked in chosen if (made := make(_headers(message), parked)) is not None]
             if outgoing:
                 await publisher.publish(outgoing)
             for message, parked in chosen:
@@ -169,17 +170,27 @@ class Parking:
         count = (await self.count(name)).messages
         channel = await self._channel()
         tired: list[DeliveredMessage] = []
+        visited = taken_away = 0
         for _ in range(count if limit is None else min(limit, count)):
             answer = await channel.basic_get(name)
             if answer.delivery_tag is None:  # somebody else took it meanwhile
                 break
             taken = await visit(answer, read(answer))
+            visited += 1
+            taken_away += taken
             if not taken and _number(_headers(answer).get("x-delivery-count")) >= _LOOKS:
                 tired.append(answer)
         if at_end is not None:
             await at_end()
         await self._park_anew(name, tired)
         await channel.close()
+        await self._given_back(name, visited - taken_away)
+
+    async def _given_back(self, name: str, messages: int) -> None:
+        """A quorum queue takes a moment to have them back; who looks again at once is to see them."""
+        deadline_s = asyncio.get_running_loop().time() + _BACK_WITHIN_S
+        while (await self.count(name)).messages < messages and asyncio.get_running_loop().time() < deadline_s:
+            await asyncio.sleep(0.02)
 
     async def _park_anew(self, name: str, tired: list[DeliveredMessage]) -> None:
         if not tired:

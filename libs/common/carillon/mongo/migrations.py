@@ -1,9 +1,9 @@
 """Numbered changes of what is stored, run once each, in order, by one process at a time.
 
-A service lists its migrations beside its indexes (`Schema`). What has been run is in `carillon.migrations`, one document
-each: `{_id: "receipt/0001", name, started_at, finished_at, mark, runs}`. A migration that was cut short is run again
-from its last mark, so it must bear doing a piece twice; and while it runs, processes of the release before and after it
-are at work on the same documents (docs/upgrades.md).
+A service lists its migrations beside its indexes (`Schema`). What has been run is in `carillon.migrations`, one
+document each: `{_id: "receipt/0001", name, started_at, finished_at, mark, runs}`. A migration that was cut short is run
+again from its last mark, so it must bear doing a piece twice; and while it runs, processes of the release before and
+after it are at work on the same documents (docs/upgrades.md).
 """
 
 import asyncio
