@@ -1,6 +1,7 @@
 """The `carillon` command."""
 
 import asyncio
+import logging
 import os
 from typing import Annotated
 
@@ -15,6 +16,9 @@ from carillon_cli.servers import ServerError, default_home, mongod, prepare, rab
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid
 from carillon_cli.services import SERVICES, addresses_but
+
+for _library in ("aio_pika", "aiormq"):  # the commands say in their own words what these would print
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -132,8 +136,10 @@ def migrate(
 
     try:
         pending = asyncio.run(work())
-    except (MigrationError, NoPlaceError, *TEMPORARY_ERRORS) as error:
+    except (MigrationError, NoPlaceError) as error:
         raise _fail(error) from error
+    except TEMPORARY_ERRORS as error:
+        raise _fail(ConnectionError(f"MongoDB does not answer: {migrations.in_short(error)}")) from error
     for line in pending:
         _say(line)
     if check_only:

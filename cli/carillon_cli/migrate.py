@@ -39,5 +39,10 @@ async def run(mongo: Mongo, say: Callable[[str], None]) -> None:
     say(f"{count} migrations run, the indexes of {len(schemas())} databases are there")
 
 
+def in_short(error: Exception) -> str:
+    """What the driver says, without its account of every server and time-out."""
+    return str(error).partition(" (configured timeouts")[0].partition(", Timeout:")[0]
+
+
 def _owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -11,6 +11,7 @@ from carillon.mongo import IndexProblem, MigrationError, Migrations, Mongo, Sche
 from carillon_cli.check.clocks import compare_clock
 from carillon_cli.check.findings import Finding, bad, good, warn
 from carillon_cli.databases import schemas
+from carillon_cli.migrate import in_short
 from carillon_cli.places import Places
 
 AREA = "database"
@@ -32,7 +33,7 @@ async def check_database(places: Places) -> list[Finding]:
         findings.append(await _migrations(mongo))
     except PyMongoError as error:
         do = "start mongod, or correct CARILLON_MONGO_URL; a replica set needs a primary"
-        return [bad(AREA, "mongod", f"does not answer: {str(error)[:200]}", do)]
+        return [bad(AREA, "mongod", f"does not answer: {in_short(error)}", do)]
     finally:
         await mongo.stop()
     return findings
@@ -82,7 +83,7 @@ async def _write(mongo: Mongo) -> Finding:
         )
     except PyMongoError as error:
         do = "see rs.status(), the disk of mongod and the rights of this user"
-        return bad(AREA, "write", f"with majority fails: {str(error)[:200]}", do)
+        return bad(AREA, "write", f"with majority fails: {in_short(error)}", do)
     took_s = time.monotonic() - began_s
     says = f"with majority in {took_s * 1000:.0f} ms"
     if took_s > SLOW_WRITE_S:

@@ -16,7 +16,7 @@ from typing import Any
 import aio_pika
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
-from aiormq.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import AMQPError, ChannelNotFoundEntity
 
 from carillon.bus.isolation import ATTEMPTS, PARKED_AT, REASON
 from carillon.bus.publisher import Outgoing, Publisher
@@ -66,12 +66,13 @@ class QueueCount:
 
 @asynccontextmanager
 async def open_parking(url: str) -> AsyncIterator["Parking"]:
-    """A connection for looking and replaying; `ConnectionError` when the broker does not answer."""
-    connection = await aio_pika.connect(url, client_properties={"connection_name": "carillon parked"}, timeout=10)
+    """A connection for looking and replaying; `ConnectionError` when the broker does not answer, or goes away."""
     try:
-        yield Parking(connection)
-    finally:
-        await connection.close()
+        connection = await aio_pika.connect(url, client_properties={"connection_name": "carillon parked"}, timeout=10)
+        async with connection:
+            yield Parking(connection)
+    except AMQPError as error:
+        raise ConnectionError(str(error) or type(error).__name__) from error
 
 
 class Parking:
