@@ -135,6 +135,7 @@ async def test_looking_again_and_again_loses_nothing(bus: RabbitBus, vhost_url: 
     _, messages = await park(bus, 3)
     async with open_parking(vhost_url) as parking:
         first = {parked.id for parked in await parking.look(QUEUE.name, 10)}
+        seen: list[Parked] = []
         for _ in range(30):
             seen = await parking.look(QUEUE.name, 10)
             assert {parked.id for parked in seen} == first

@@ -38,7 +38,7 @@ async def check_broker(places: Places, operators: Sequence[Operator]) -> list[Fi
             counts = {name: await _count(parking, name) for queue in queues for name in durable_arguments(queue)}
             stream = await _count(parking, RECEIPT_STREAM)
     except OSError as error:
-        says = f"does not answer: {error or type(error).__name__}"
+        says = f"does not answer: {str(error) or type(error).__name__}"
         return [bad(AREA, "amqp", says, "start RabbitMQ, or correct CARILLON_AMQP_URL")]
     for queue in queues:
         findings.extend(_queue(queue, counts))
