@@ -53,6 +53,7 @@ class RabbitBus:
         self._events = events
         self._publisher = Publisher(publish_timeout_s)
         self._consumers: dict[str, Consumer] = {}
+        self._attaching: set[str] = set()  # on their way: not live yet, and not dead either
         self._declared: dict[str, Queue] = {}
         self._connection: aio_pika.abc.AbstractConnection | None = None
         self._control: Channel | None = None
@@ -113,10 +114,14 @@ class RabbitBus:
         consumer = Consumer(subscription, self._publisher, self._temporary, self._events)
         self._consumers[name] = consumer
         if self._up.is_set():
+            self._attaching.add(name)
             try:
                 await self._attach(consumer)
-            except (aio_pika.exceptions.AMQPError, ConnectionError, RuntimeError):
-                self._again.set()  # the next connection attaches it
+            except Exception as error:  # noqa: BLE001  aiormq raises a bare one; the next connection attaches it
+                log.warning("bus.attach_failed", name=self._name, queue=name, error=repr(error))
+                self._again.set()
+            finally:
+                self._attaching.discard(name)
 
     async def unsubscribe(self, queue_name: str) -> None:
         """Finish what is under way and let the queue go."""
@@ -181,7 +186,7 @@ class RabbitBus:
             alive = (
                 not self._connection.is_closed
                 and self._publisher.is_live()
-                and all(consumer.is_live() for consumer in self._consumers.values())
+                and all(one.is_live() for name, one in self._consumers.items() if name not in self._attaching)
             )
             if not alive or self._again.is_set():
                 self._again.clear()
