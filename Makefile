@@ -78,8 +78,8 @@ images:  ## build every service's container image, and the carillon command's
 
 compose-up: images  ## start everything in containers and say what to try first (the first time it takes minutes)
 	@$(COMPOSE) up --detach --no-build $(if $(OBSERVE),,--remove-orphans)
-	@docker wait $$($(COMPOSE) ps --quiet demo) | grep -q '^0$$' || { $(COMPOSE) logs --tail 20 demo; exit 1; }
-	@docker logs --tail 7 $$($(COMPOSE) ps --quiet demo)
+	@docker wait $$($(COMPOSE) ps --all --quiet demo) | grep -q '^0$$' || { $(COMPOSE) logs --tail 20 demo; exit 1; }
+	@docker logs --tail 8 $$($(COMPOSE) ps --all --quiet demo)
 
 compose-down:  ## stop the containers; their data stays in volumes
 	@$(COMPOSE) down

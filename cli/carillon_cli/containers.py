@@ -20,7 +20,7 @@ from carillon_cli.servers.home import write_private
 app = typer.Typer(no_args_is_help=True, help="What the containers of infra/docker-compose.yml call.")
 
 USER = "carillon"
-WAIT_S = 120.0
+WAIT_S = 300.0
 NOT_YET_INITIATED = 94
 ALREADY_INITIATED = 23
 
@@ -148,7 +148,7 @@ Carillon is up.
   send an SMS     curl '{push}&number=33612345678&content=Hello'
   see it arrive   {url}/simulator   (handsets, and the receipts that the demo account gets)
   the JSON API    {url}/v1/messages   (Authorization: Bearer {account.api_key})
-  all of it       docker compose exec -T ingest cat /run/carillon/demo/demo.env
+  all of it       docker compose run --rm -T --no-deps demo cat /run/carillon/demo/demo.env
 """
 
 
