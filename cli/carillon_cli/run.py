@@ -12,12 +12,12 @@ from carillon.runtime.garbage import calm
 from carillon.runtime.lifecycle import Part, run_parts
 from carillon.runtime.settings import CarillonSettings
 from carillon.telemetry.start import start_telemetry
-from carillon_cli.services import SERVICES, load
+from carillon_cli.services import SERVICES, load, package
 
 
 def run_one(name: str) -> None:
     """Run a service until SIGTERM or SIGINT, exactly as `python -m <service>` does."""
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    runpy.run_module(package(name), run_name="__main__", alter_sys=True)
 
 
 def run_front(here: Sequence[str], elsewhere: Mapping[str, str], port: int) -> None:
