@@ -1,8 +1,9 @@
 """A real RabbitMQ and mongod for any test that asks: the environment's, or private ones for this session.
 
-`CARILLON_AMQP_URL` (with `CARILLON_MANAGEMENT_URL`, where virtual hosts are made) and `CARILLON_MONGO_URL`
-replace the private servers. Tests share the servers and nothing in them: each has its own virtual host and
-database prefix.
+The private ones are containers where a Docker engine can give them, else processes (`CARILLON_TEST_SERVERS`, see
+tests/containers.py); tests that kill servers (`own_home`) always have processes. `CARILLON_AMQP_URL` (with
+`CARILLON_MANAGEMENT_URL`, where virtual hosts are made) and `CARILLON_MONGO_URL` replace the private servers. Tests
+share the servers and nothing in them: each has its own virtual host and database prefix.
 """
 
 import base64
@@ -18,6 +19,7 @@ import structlog
 from pymongo import MongoClient
 
 from carillon_cli.servers import Home, Servers, default_home, discard_servers, start_servers
+from tests import containers
 
 # as a test's output shows it: one line an event, a plain traceback
 structlog.configure(
@@ -33,6 +35,10 @@ structlog.configure(
 def servers() -> Iterator[Servers]:
     """Both servers, running until the session ends."""
     home = new_home(str(os.getpid()))
+    if containers.wanted():
+        with containers.running(home) as started:
+            yield started
+        return
     yield start_servers(home)
     discard_servers(home)
 

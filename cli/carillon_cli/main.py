@@ -9,6 +9,7 @@ import typer
 
 from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
 from carillon_cli import parked
+from carillon_cli import containers
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
@@ -27,6 +28,7 @@ app = typer.Typer(
     help="Carillon, the self-hosted SMS platform.",
 )
 app.add_typer(parked.app, name="parked")
+app.add_typer(containers.app, name="compose")
 
 
 def _home() -> Home:

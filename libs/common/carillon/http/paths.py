@@ -58,7 +58,7 @@ def head_of(path: str) -> str:
     """What rules are looked up by: the first segment, or the first two under /v1."""
     parts = path.split("/", 3)
     if len(parts) < 3:
-        return path
+        return path.lower() if path.lower() in ANY_CASE else path
     first = parts[1]
     if first == "v1":
         return f"/v1/{parts[2]}"
