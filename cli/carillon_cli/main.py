@@ -7,7 +7,7 @@ import typer
 
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
-from carillon_cli.servers import ServerError, default_home, mongod, prepare, rabbitmq
+from carillon_cli.servers import ServerError, default_home, kubectl, mongod, prepare, rabbitmq
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid
 from carillon_cli.services import SERVICES, addresses_but
@@ -105,8 +105,10 @@ def run(
 
 @app.command("prepare")
 def prepare_servers() -> None:
-    """Install RabbitMQ and mongod if they are missing, without starting them."""
+    """Install RabbitMQ and mongod if they are missing, without starting them, and kubectl for the tests."""
+    home = _home()
     try:
-        prepare(_home(), _say)
+        prepare(home, _say)
+        kubectl.install(home, _say)
     except ServerError as error:
         raise _fail(error) from error
