@@ -1,5 +1,6 @@
 """What kustomize makes of an overlay, and short questions about it."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "infra" / "k8s"
 OVERLAYS = ("dev", "prod")
 Object = dict[str, Any]
+HASH = re.compile(r"-[2456789bcdfghkmt]{10}$")  # kustomize: hexadecimal without what could spell a word
 
 
 @cache
@@ -111,6 +113,4 @@ def selects(selector: Object, labels: dict[str, str]) -> bool:
 
 def _plain(found: Object) -> str:
     name: str = found["metadata"]["name"]
-    head, _, tail = name.rpartition("-")
-    hashed = found["kind"] == "ConfigMap" and len(tail) == 10 and any(letter.isdigit() for letter in tail)
-    return head if hashed else name
+    return HASH.sub("", name) if found["kind"] == "ConfigMap" else name

@@ -9,6 +9,7 @@ from typing import get_type_hints
 
 import httpx
 import pytest
+from tests.integration.kubernetes_rig import OVERLAYS, ROOT, Object, Rendered, pod, render
 
 from carillon.bus.topology import DURABLE_QUEUES, Queue, dispatcher_submit
 from carillon.events.base import LANES
@@ -19,7 +20,6 @@ from carillon.runtime.settings import CarillonSettings
 from carillon_cli.kubernetes import FOLDER, ROUTERS, TRIALS_ONLY, allow_map, paths_map
 from carillon_cli.services import DEFAULT_PORTS, SERVICES, package
 from dispatcher.domain.operators import parse
-from tests.integration.kubernetes_rig import OVERLAYS, ROOT, Object, Rendered, pod, render
 
 NOT_SCALED_ON = {"accounts.copies": "a few requests an hour; accounts scales on its CPU"}
 PREPARATION_S = 10  # of a pod's end: connections closed, spans sent
