@@ -69,7 +69,6 @@ SPECS: dict[tuple[str, str], Schema] = {
         cooldownPeriod=COUNT,
         minReplicaCount=COUNT,
         maxReplicaCount=COUNT,
-        fallback=_record("failureThreshold replicas", failureThreshold=COUNT, replicas=COUNT),
         advanced=_record(horizontalPodAutoscalerConfig=_HPA),
         triggers=_list({"oneOf": [_RABBITMQ_TRIGGER, _CPU_TRIGGER]}),
     ),
