@@ -14,6 +14,7 @@ from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
 from carillon_cli.servers import ServerError, default_home, mongod, prepare, rabbitmq
+from carillon_cli.servers import ServerError, default_home, kubectl, mongod, prepare, rabbitmq
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid
 from carillon_cli.services import SERVICES, addresses_but
@@ -174,8 +175,10 @@ def check(
 
 @app.command("prepare")
 def prepare_servers() -> None:
-    """Install RabbitMQ and mongod if they are missing, without starting them."""
+    """Install RabbitMQ and mongod if they are missing, without starting them, and kubectl for the tests."""
+    home = _home()
     try:
-        prepare(_home(), _say)
+        prepare(home, _say)
+        kubectl.install(home, _say)
     except ServerError as error:
         raise _fail(error) from error
