@@ -1,5 +1,6 @@
 """The catalogue, what it shows, and what it costs."""
 
+import asyncio
 import inspect
 import re
 import time
@@ -11,10 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from carillon.telemetry import metrics
 from carillon.telemetry.exposition import prometheus_name, render_metrics
 from carillon.telemetry.instruments import Counter, Histogram, Instrument
+from carillon.telemetry.watch import Watch
 
 ALLOWED_LABELS = {
     "service", "method", "route", "status", "door", "outcome", "lane", "code", "committer", "event", "queue",
-    "operator", "state", "form",
+    "operator", "state", "form", "version",
 }  # fmt: skip
 RECORDERS = [function for name, function in vars(metrics).items() if name.startswith(("record_", "set_"))]
 
@@ -32,6 +34,10 @@ def test_the_catalogue_is_complete_and_without_doubles() -> None:
     declared = [value for value in vars(metrics).values() if isinstance(value, Instrument)]
     assert sorted(one.name for one in metrics.CATALOGUE) == sorted(one.name for one in declared)
     assert len({one.name for one in declared}) == len(declared)
+
+
+def test_every_label_is_described_and_every_description_is_used() -> None:
+    assert set(metrics.LABELS) == ALLOWED_LABELS == {label for one in metrics.CATALOGUE for label in one.labels}
 
 
 def call(recorder: Callable[..., None]) -> None:
@@ -54,7 +60,7 @@ def test_each_recorder_writes_its_instrument_with_all_labels(recorder: Callable[
 def test_every_instrument_has_a_recorder() -> None:
     written = {
         value.name
-        for recorder in RECORDERS
+        for recorder in (*RECORDERS, metrics.watch_committer)
         for value in inspect.getclosurevars(recorder).globals.values()
         if isinstance(value, Instrument)
     }
@@ -84,6 +90,34 @@ def test_prometheus_reads_what_was_recorded() -> None:
     assert samples[f"{name}_count", ("operator", "exposed")] == 3
     assert samples[f"{name}_sum", ("operator", "exposed")] == pytest.approx(900.009)
     assert samples[("process_resident_memory_bytes",)] > 0
+
+
+def test_a_watched_gauge_is_asked_at_each_scrape_until_it_is_forgotten() -> None:
+    waiting = [3]
+    metrics.watch_committer("watched", lambda: waiting[0])
+    try:
+        assert b'carillon_commit_waiting{committer="watched"} 3.0' in render_metrics()
+        waiting[0] = 7
+        assert b'carillon_commit_waiting{committer="watched"} 7.0' in render_metrics()
+    finally:
+        metrics.forget_committer("watched")
+    assert b'"watched"' not in render_metrics()
+
+
+async def test_a_process_watches_its_loop_and_its_services() -> None:
+    problems: dict[str, str] = {"rabbitmq": "not connected"}
+    watch = Watch("watched", {"watched": lambda: problems})
+    await watch.start()
+    await asyncio.sleep(0.02)
+    assert metrics.READY.value("watched") == 0
+    problems.clear()
+    await asyncio.sleep(0.45)
+    time.sleep(0.15)  # what it is to notice
+    await asyncio.sleep(0.05)
+    assert metrics.READY.value("watched") == 1
+    assert metrics.LOOP_LAG.sum("watched") >= 0.05
+    await watch.stop()
+    assert metrics.READY.value("watched") == 0
 
 
 def test_units_are_spelt_out_for_prometheus() -> None:
