@@ -2,7 +2,7 @@
 
 Labels are words from closed sets (doors, lanes, queues, operators, outcomes); never a number, an id or an
 account. The services of one process share these. Process memory and CPU are prometheus_client's own.
-docs/metrics.md is made from this file (`python -m carillon.telemetry.document`).
+docs/metrics.md is made from this file (`make metrics-page`).
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from carillon.telemetry.instruments import SECONDS, SIZES, Counter, Gauge, Histo
 # Every label name there may be, and what its values are.
 LABELS: dict[str, str] = {
     "code": "stable word for why a message is refused: no_route, expired, operator_refused, ...",
+    "command": "MongoDB's name of a command: insert, update, find, aggregate, ...",
     "committer": "accepted.urgent, accepted.bulk, dispatcher.outbox, ...",
     "door": "legacy, json, smpp",
     "event": "name of an event, such as message.accepted.v1, or the receipt stream",
@@ -95,6 +96,13 @@ CALLBACKS_WAITING = Gauge(
 )
 CALLBACKS_PARKED = Counter("carillon.callbacks.parked", "{receipt}", "Receipts whose callback was given up")
 
+MONGO_DURATION = Histogram(
+    "carillon.mongo.duration",
+    "s",
+    "Time of a command to MongoDB, its wait for a majority included; outcome: ok, failed",
+    ("service", "command", "outcome"),
+)
+
 READY = Gauge("carillon.ready", "{service}", "1 while a service is ready, 0 while something is wrong", ("service",))
 LOOP_LAG = Histogram("carillon.loop.lag", "s", "How late the event loop woke a timer", ("service",))
 BUILD = Gauge("carillon.build.info", "{process}", "1; says which release a process runs", ("service", "version"))
@@ -103,7 +111,7 @@ CATALOGUE: tuple[Instrument, ...] = (
     HTTP_DURATION, REQUESTS, ACCEPTED, REFUSED, PASSWORDS, COMMIT_BATCH, COMMIT_DURATION, COMMIT_WAITING, PUBLISHED,
     PUBLISH_BATCH, PUBLISH_DURATION, CONSUMED, CONSUME_BATCH, HANDLER_DURATION, QUEUE_AGE, RETRIED, PARKED,
     SUBMITS, SUBMIT_DURATION, BINDS_UP, BINDS_WANTED, WINDOW_USED, LINE_MESSAGES, REPORTS, UNMATCHED, INBOUND,
-    RECEIPTS, URGENT_DURATION, CALLBACKS, CALLBACK_DURATION, CALLBACKS_WAITING, CALLBACKS_PARKED, READY, LOOP_LAG,
+    RECEIPTS, URGENT_DURATION, CALLBACKS, CALLBACK_DURATION, CALLBACKS_WAITING, CALLBACKS_PARKED, MONGO_DURATION, READY, LOOP_LAG,
     BUILD,
 )  # fmt: skip
 
@@ -246,6 +254,11 @@ def set_callbacks_waiting(receipts: int) -> None:
 def record_callbacks_parked(receipts: int) -> None:
     """Receipts whose callback is made again only when somebody asks for it."""
     CALLBACKS_PARKED.values[()] += receipts
+
+
+def record_mongo(service: str, command: str, outcome: str, seconds: float) -> None:
+    """One command answered by MongoDB."""
+    MONGO_DURATION.observe(seconds, (service, command, outcome))
 
 
 def set_ready(service: str, ready: bool) -> None:

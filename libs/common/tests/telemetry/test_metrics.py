@@ -16,7 +16,7 @@ from carillon.telemetry.watch import Watch
 
 ALLOWED_LABELS = {
     "service", "method", "route", "status", "door", "outcome", "lane", "code", "committer", "event", "queue",
-    "operator", "state", "form", "version",
+    "operator", "state", "form", "version", "command",
 }  # fmt: skip
 RECORDERS = [function for name, function in vars(metrics).items() if name.startswith(("record_", "set_"))]
 
