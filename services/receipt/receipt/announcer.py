@@ -1,5 +1,6 @@
 """Says status changes: to whoever acts on them (`message.status`), then to whoever studies them (the stream)."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from carillon.bus import Bus
@@ -11,7 +12,7 @@ from carillon.runtime.clock import Clock
 from carillon.telemetry import metrics
 from receipt.domain.stream import CONTENT_TYPE, cloud_event
 
-_TIMED: frozenset[Status] = frozenset({"submitted", "delivered"})
+_TIMED: tuple[Status, ...] = ("submitted", "delivered")
 
 Said = tuple[StatusChanged, str]  # a change, and the country of its number
 
@@ -39,11 +40,13 @@ class Announcer:
 
 def _measure(said: Sequence[Said]) -> None:
     """Counts by status and operator; for urgent messages, how long after their acceptance it happened."""
-    counts: dict[tuple[Status, str | None], int] = {}
-    for change, _ in said:
-        key = change.status, change.operator
-        counts[key] = counts.get(key, 0) + 1
-        if change.lane == "urgent" and change.status in _TIMED:
-            metrics.record_urgent(change.status, (change.at - change.accepted_at) / 1000)
-    for (status, operator), count in counts.items():
+    for (status, operator), count in Counter([(change.status, change.operator) for change, _ in said]).items():
         metrics.record_receipts(status, operator or "none", count)
+    for status in _TIMED:
+        seconds = [
+            (change.at - change.accepted_at) / 1000
+            for change, _ in said
+            if change.status == status and change.lane == "urgent"
+        ]
+        if seconds:
+            metrics.record_urgent(status, seconds)

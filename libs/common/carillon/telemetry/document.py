@@ -15,8 +15,8 @@ Made from the code by `make metrics-page`; a test fails when it is stale. Every 
 its port, in Prometheus' text format; with all services in one process, the front shows all of them.
 
 Names are OpenTelemetry's, dotted and with the unit apart; Prometheus sees them as the second column says. A histogram
-is there as `..._bucket`, `..._sum` and `..._count`. Values are of one process since its start: take `rate()` of counters,
-`sum` over processes, except where "over all processes" or "of all clients" is said (take `max`).
+is there as `..._bucket`, `..._sum` and `..._count`. Values are of one process since its start: take `rate()` of
+counters, `sum` over processes, except where "over all processes" or "of all clients" is said (take `max`).
 """
 
 _LABELS = """
@@ -76,7 +76,9 @@ def page() -> str:
     """The whole page, as Markdown."""
     parts = [_HEAD]
     for title, instruments in _groups():
-        parts.append(f"\n## {title}\n\n| metric | in Prometheus | kind | labels | what it is |\n|---|---|---|---|---|\n")
+        parts.append(
+            f"\n## {title}\n\n| metric | in Prometheus | kind | labels | what it is |\n|---|---|---|---|---|\n"
+        )
         parts += [_line(instrument) for instrument in instruments]
     parts.append(_LABELS)
     parts += [f"| `{name}` | {text} |\n" for name, text in sorted(LABELS.items())]

@@ -5,7 +5,7 @@ account. The services of one process share these. Process memory and CPU are pro
 docs/metrics.md is made from this file (`make metrics-page`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from carillon.telemetry.instruments import SECONDS, SIZES, Counter, Gauge, Histogram, Instrument
 
@@ -35,11 +35,19 @@ HTTP_DURATION = Histogram(
     "Time to answer an HTTP request",
     ("service", "method", "route", "status"),
 )
-REQUESTS = Counter("carillon.requests", "{request}", "Push requests by what became of them", ("door", "outcome"))
+REQUESTS = Counter(
+    "carillon.requests",
+    "{request}",
+    "Push requests; outcome: accepted, rejected, unauthorised, overloaded, failed",
+    ("door", "outcome"),
+)
 ACCEPTED = Counter("carillon.messages.accepted", "{message}", "Messages that were given an id", ("door", "lane"))
 REFUSED = Counter("carillon.messages.refused", "{message}", "Accepted messages that will not be delivered", ("code",))
 PASSWORDS = Counter(
-    "carillon.passwords.verified", "{password}", "Door passwords that were not in the cache", ("outcome",)
+    "carillon.passwords.verified",
+    "{password}",
+    "Door passwords that were not in the cache; outcome: good, bad, turned_away",
+    ("outcome",),
 )
 
 COMMIT_BATCH = Histogram("carillon.commit.batch", "{item}", "Items committed together", ("committer",), bounds=SIZES)
@@ -65,7 +73,12 @@ QUEUE_AGE = Histogram(
 RETRIED = Counter("carillon.bus.retried", "{record}", "Records put aside for a later attempt", ("queue",))
 PARKED = Counter("carillon.bus.parked", "{record}", "Records parked for good, until replayed", ("queue",))
 
-SUBMITS = Counter("carillon.submits", "{part}", "Parts handed to an operator by its answer", ("operator", "outcome"))
+SUBMITS = Counter(
+    "carillon.submits",
+    "{part}",
+    "Parts by the operator's answer; outcome: taken, throttled, temporary, refused, unanswered",
+    ("operator", "outcome"),
+)
 SUBMIT_DURATION = Histogram("carillon.submit.duration", "s", "Time to an operator's answer", ("operator",))
 BINDS_UP = Gauge("carillon.binds.up", "{bind}", "Binds that are up in this process", ("operator",))
 BINDS_WANTED = Gauge(
@@ -89,7 +102,12 @@ URGENT_DURATION = Histogram(
     ("status",),
     bounds=(*SECONDS, 120.0, 300.0),
 )
-CALLBACKS = Counter("carillon.callbacks", "{request}", "Callbacks made to clients", ("form", "outcome"))
+CALLBACKS = Counter(
+    "carillon.callbacks",
+    "{request}",
+    "Callbacks made to clients; outcome: ok, refused, unreachable, timeout, forbidden, gone",
+    ("form", "outcome"),
+)
 CALLBACK_DURATION = Histogram("carillon.callback.duration", "s", "Time of one callback attempt", ("form",))
 CALLBACKS_WAITING = Gauge(
     "carillon.callbacks.waiting", "{receipt}", "Receipts that wait in the database for a callback, of all clients"
@@ -111,8 +129,8 @@ CATALOGUE: tuple[Instrument, ...] = (
     HTTP_DURATION, REQUESTS, ACCEPTED, REFUSED, PASSWORDS, COMMIT_BATCH, COMMIT_DURATION, COMMIT_WAITING, PUBLISHED,
     PUBLISH_BATCH, PUBLISH_DURATION, CONSUMED, CONSUME_BATCH, HANDLER_DURATION, QUEUE_AGE, RETRIED, PARKED,
     SUBMITS, SUBMIT_DURATION, BINDS_UP, BINDS_WANTED, WINDOW_USED, LINE_MESSAGES, REPORTS, UNMATCHED, INBOUND,
-    RECEIPTS, URGENT_DURATION, CALLBACKS, CALLBACK_DURATION, CALLBACKS_WAITING, CALLBACKS_PARKED, MONGO_DURATION, READY, LOOP_LAG,
-    BUILD,
+    RECEIPTS, URGENT_DURATION, CALLBACKS, CALLBACK_DURATION, CALLBACKS_WAITING, CALLBACKS_PARKED, MONGO_DURATION,
+    READY, LOOP_LAG, BUILD,
 )  # fmt: skip
 
 
@@ -235,9 +253,9 @@ def record_receipts(status: str, operator: str, count: int) -> None:
     RECEIPTS.values[status, operator] += count
 
 
-def record_urgent(status: str, seconds: float) -> None:
-    """An urgent message was submitted or delivered so long after its acceptance."""
-    URGENT_DURATION.observe(seconds, (status,))
+def record_urgent(status: str, seconds: Sequence[float]) -> None:
+    """Urgent messages were submitted or delivered so long after their acceptance."""
+    URGENT_DURATION.observe_all(seconds, (status,))
 
 
 def record_callback(form: str, outcome: str, seconds: float) -> None:

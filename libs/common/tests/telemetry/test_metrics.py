@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -41,8 +41,14 @@ def test_every_label_is_described_and_every_description_is_used() -> None:
 
 
 def call(recorder: Callable[..., None]) -> None:
-    """Call a recorder with a word for each str and 2 for each number."""
-    recorder(*("word" if p.annotation is str else 2 for p in inspect.signature(recorder).parameters.values()))
+    """Call a recorder with a word for each str, 2 for each number, and one number for each sequence."""
+    recorder(*(_value(parameter.annotation) for parameter in inspect.signature(recorder).parameters.values()))
+
+
+def _value(annotation: object) -> object:
+    if annotation is str:
+        return "word"
+    return [2.0] if annotation == Sequence[float] else 2
 
 
 @pytest.mark.parametrize("recorder", RECORDERS, ids=lambda one: one.__name__)
@@ -112,7 +118,7 @@ async def test_a_process_watches_its_loop_and_its_services() -> None:
     assert metrics.READY.value("watched") == 0
     problems.clear()
     await asyncio.sleep(0.45)
-    time.sleep(0.15)  # what it is to notice
+    time.sleep(0.15)  # noqa: ASYNC251  what it is to notice
     await asyncio.sleep(0.05)
     assert metrics.READY.value("watched") == 1
     assert metrics.LOOP_LAG.sum("watched") >= 0.05
@@ -132,7 +138,9 @@ def test_a_histogram_takes_many_equal_values_at_once() -> None:
     histogram.observe(11, ("y",))
     assert histogram.series["y",].counts == [3, 0, 1]
     assert (histogram.count("y"), histogram.sum("y")) == (4, 14)
-    assert (histogram.count("z"), histogram.sum("z")) == (0, 0.0)
+    histogram.observe_all([1, 5, 500], ("z",))
+    assert (histogram.series["z",].counts, histogram.sum("z")) == ([1, 1, 1], 506)
+    assert (histogram.count("a"), histogram.sum("a")) == (0, 0.0)
 
 
 @pytest.mark.parametrize(

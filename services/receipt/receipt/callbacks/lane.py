@@ -109,8 +109,11 @@ class Lane:
             if self._batch is None:
                 self._call_batch()
             return
-        told = _traced((telling,), partial(self._told, telling))
-        telling.call = Call(partial(self._write, (telling,)), told)
+        told = partial(self._told, telling)
+        if telling.change.trace is not None:
+            telling.call = Call(partial(self._write, (telling,)), _traced((telling,), told))
+        else:
+            telling.call = Call(partial(self._write, (telling,)), told)
         self._pool.put(telling.call)
 
     def _call_batch(self) -> None:
