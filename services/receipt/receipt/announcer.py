@@ -1,6 +1,5 @@
 """Says status changes: to whoever acts on them (`message.status`), then to whoever studies them (the stream)."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from carillon.bus import Bus
@@ -11,8 +10,6 @@ from carillon.events.message import Status, StatusChanged
 from carillon.runtime.clock import Clock
 from carillon.telemetry import metrics
 from receipt.domain.stream import CONTENT_TYPE, cloud_event
-
-_TIMED: tuple[Status, ...] = ("submitted", "delivered")
 
 Said = tuple[StatusChanged, str]  # a change, and the country of its number
 
@@ -40,13 +37,16 @@ class Announcer:
 
 def _measure(said: Sequence[Said]) -> None:
     """Counts by status and operator; for urgent messages, how long after their acceptance it happened."""
-    for (status, operator), count in Counter([(change.status, change.operator) for change, _ in said]).items():
+    counts: dict[tuple[Status, str | None], int] = {}
+    urgent_s: dict[Status, list[float]] = {"submitted": [], "delivered": []}
+    for change, _ in said:
+        status = change.status
+        key = status, change.operator
+        counts[key] = counts.get(key, 0) + 1
+        if status in urgent_s and change.lane == "urgent":
+            urgent_s[status].append((change.at - change.accepted_at) / 1000)
+    for (status, operator), count in counts.items():
         metrics.record_receipts(status, operator or "none", count)
-    for status in _TIMED:
-        seconds = [
-            (change.at - change.accepted_at) / 1000
-            for change, _ in said
-            if change.status == status and change.lane == "urgent"
-        ]
+    for status, seconds in urgent_s.items():
         if seconds:
             metrics.record_urgent(status, seconds)
