@@ -5,7 +5,7 @@ import io
 import json
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,7 +86,7 @@ class Platform:
 @pytest.fixture
 def environment(
     servers: Servers, vhost_url: str, mongo_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Home]:
+) -> Home:
     home = Home(tmp_path)
     home.make()
     ports = choose_ports(tmp_path, [*SERVICES, "simulator-smpp", "front"], 18_000)

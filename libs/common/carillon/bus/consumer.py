@@ -227,7 +227,7 @@ def _age_s(oldest: Delivery) -> float | None:
     Read from the record, not from a header: a header costs 3 us at each end of the queue, for the same answer.
     """
     record = oldest.records[0] if oldest.records else None
-    at_ms = getattr(record, "at", None) or getattr(record, "accepted_at", None)
+    at_ms: int | None = getattr(record, "at", None) or getattr(record, "accepted_at", None)
     if at_ms is None or ATTEMPTS in oldest.headers:
         return None
     return max(time.time() - at_ms / 1000, 0.0)

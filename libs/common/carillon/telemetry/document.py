@@ -6,7 +6,8 @@ from pathlib import Path
 
 from carillon.telemetry.exposition import prometheus_name
 from carillon.telemetry.instruments import Counter, Histogram, Instrument
-from carillon.telemetry.metrics import CATALOGUE, LABELS
+from carillon.telemetry.labels import LABELS
+from carillon.telemetry.metrics import CATALOGUE
 
 _HEAD = """\
 # Metrics
