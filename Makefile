@@ -1,6 +1,7 @@
 # Everything that a person types here. `make help` lists it.
 .DEFAULT_GOAL := help
 .PHONY: help up down status test test-fast check format bench lock images router compose-up compose-down clean
+.PHONY: help up down status test test-fast check format metrics-page bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -60,6 +61,9 @@ check: $(DEVELOPMENT)  ## formatting, lint, types and architecture
 format: $(DEVELOPMENT)  ## format the code and repair what lint can repair
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+metrics-page: $(RUNTIME)  ## make docs/metrics.md from the catalogue of metrics
+	@$(BIN)/python -m carillon.telemetry.document docs/metrics.md
 
 bench: $(DEVELOPMENT)  ## measure push, batch and latency against the simulator
 	@$(BIN)/python -m bench.run $(ARGS)

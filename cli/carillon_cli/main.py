@@ -8,12 +8,10 @@ from typing import Annotated
 import typer
 
 from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
-from carillon_cli import parked
-from carillon_cli import containers
+from carillon_cli import containers, parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
-from carillon_cli.servers import ServerError, default_home, mongod, prepare, rabbitmq
 from carillon_cli.servers import ServerError, default_home, kubectl, mongod, prepare, rabbitmq
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid

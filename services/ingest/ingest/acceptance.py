@@ -58,12 +58,16 @@ class Acceptance:
         }
 
     async def start(self) -> None:
-        """Nothing to open."""
+        """Nothing to open, but to be seen."""
+        for lane, committer in self._single.items():
+            metrics.watch_committer(f"accepted.{lane}", partial(_waiting, committer))
 
     async def stop(self) -> None:
         """Return when what was taken is said."""
         for committer in self._single.values():
             await committer.drain()
+        for lane in LANES:
+            metrics.forget_committer(f"accepted.{lane}")
 
     async def accept(self, message: Accepted) -> None:
         """Return when the broker has confirmed the message; raises one of `BUSY_ERRORS`."""
@@ -84,6 +88,11 @@ class Acceptance:
 
     async def _say(self, lane: Lane, messages: list[Accepted]) -> None:
         started_s = time.perf_counter()
-        with traces.span(names.MESSAGE_ACCEPT, links=(message.trace for message in messages)):
+        links = (message.trace for message in messages)
+        with traces.span(names.MESSAGE_ACCEPT, links=links, attributes={names.LANE: lane}, kind="producer"):
             await self._bus.publish(MESSAGE_ACCEPTED, messages, lane=lane)
         metrics.record_commit(f"accepted.{lane}", len(messages), time.perf_counter() - started_s)
+
+
+def _waiting(committer: Committer[Accepted]) -> int:
+    return committer.waiting

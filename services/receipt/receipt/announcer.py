@@ -6,7 +6,7 @@ from carillon.bus import Bus
 from carillon.bus.topology import RECEIPT_STREAM
 from carillon.events.base import LANES, MAX_RECORDS
 from carillon.events.catalogue import MESSAGE_STATUS
-from carillon.events.message import StatusChanged
+from carillon.events.message import Status, StatusChanged
 from carillon.runtime.clock import Clock
 from carillon.telemetry import metrics
 from receipt.domain.stream import CONTENT_TYPE, cloud_event
@@ -32,8 +32,21 @@ class Announcer:
         now_ms = self._clock.now_ms()
         bodies = [cloud_event(said[at : at + MAX_RECORDS], now_ms) for at in range(0, len(said), MAX_RECORDS)]
         await self._bus.append(RECEIPT_STREAM, bodies, content_type=CONTENT_TYPE)
-        counts: dict[str, int] = {}
-        for change, _ in said:
-            counts[change.status] = counts.get(change.status, 0) + 1
-        for status, count in counts.items():
-            metrics.record_receipts(status, count)
+        _measure(said)
+
+
+def _measure(said: Sequence[Said]) -> None:
+    """Counts by status and operator; for urgent messages, how long after their acceptance it happened."""
+    counts: dict[tuple[Status, str | None], int] = {}
+    urgent_s: dict[Status, list[float]] = {"submitted": [], "delivered": []}
+    for change, _ in said:
+        status = change.status
+        key = status, change.operator
+        counts[key] = counts.get(key, 0) + 1
+        if status in urgent_s and change.lane == "urgent":
+            urgent_s[status].append((change.at - change.accepted_at) / 1000)
+    for (status, operator), count in counts.items():
+        metrics.record_receipts(status, operator or "none", count)
+    for status, seconds in urgent_s.items():
+        if seconds:
+            metrics.record_urgent(status, seconds)

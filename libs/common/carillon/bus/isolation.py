@@ -74,14 +74,14 @@ def _deferred(queue: Queue, delivery: Delivery, record: Record, reason: str) -> 
     attempts = int(delivery.headers.get(ATTEMPTS, 0)) + 1
     if attempts >= MAX_ATTEMPTS:
         return _parked(queue, delivery, record, f"{reason} (after {attempts} attempts)")
-    metrics.record_retried(queue.name, 1)
+    metrics.record_retried(queue.label, 1)
     headers = {**delivery.headers, ATTEMPTS: attempts, REASON: reason[:500]}
     return Outgoing("", queue.retry, encode([record]), delivery.event.name, headers)
 
 
 def _parked(queue: Queue, delivery: Delivery, record: Record, reason: str) -> Outgoing:
     log.error("consumer.parked", queue=queue.name, event_name=delivery.event.name, reason=reason)
-    metrics.record_parked(queue.name, 1)
+    metrics.record_parked(queue.label, 1)
     return Outgoing("", queue.parked, encode([record]), delivery.event.name, parked_headers(delivery.headers, reason))
 
 

@@ -38,6 +38,11 @@ class Queue:
     transient: bool = False
 
     @property
+    def label(self) -> str:
+        """Its name in metrics and traces: without the process that a transient queue belongs to."""
+        return self.name.rpartition(".")[0] if self.transient else self.name
+
+    @property
     def retry(self) -> str:
         """Where a deferred record waits."""
         return f"{self.name}.retry.{RETRY_DELAY_S}s"

@@ -48,7 +48,7 @@ def set_aside(queue: Queue, message: DeliveredMessage, error: BadRecordError) ->
             wait_ms = min(_FIRST_WAIT_MS << min(times, 10), RETRY_DELAY_S * 1000)
             return [Outgoing("", queue.retry, message.body, name, headers, expires_ms=wait_ms)]
     log.error("consumer.unreadable", queue=queue.name, event_name=name, reason=str(error))
-    metrics.record_parked(queue.name, 1)
+    metrics.record_parked(queue.label, 1)
     return [Outgoing("", queue.parked, message.body, name, parked_headers(headers, str(error)))]
 
 

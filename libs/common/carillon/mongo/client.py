@@ -8,6 +8,8 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from carillon.mongo.measure import Measure
+
 Document = dict[str, Any]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
@@ -35,7 +37,12 @@ class Mongo:
     def __init__(self, url: str, *, prefix: str = "", app: str = "carillon", retry_writes: bool = True) -> None:
         self._prefix = prefix
         self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            url, appname=app, serverSelectionTimeoutMS=_SELECT_MS, tz_aware=True, retryWrites=retry_writes
+            url,
+            appname=app,
+            serverSelectionTimeoutMS=_SELECT_MS,
+            tz_aware=True,
+            retryWrites=retry_writes,
+            event_listeners=[Measure(app.removeprefix("carillon-"))],
         )
 
     def database(self, name: str) -> Database:
