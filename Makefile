@@ -1,7 +1,6 @@
 # Everything that a person types here. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-fast check format bench lock images router compose-up compose-down clean
-.PHONY: help up down status test test-fast check format metrics-page bench lock clean
+.PHONY: help up down status test test-fast check format metrics-page bench lock images router compose-up compose-down clean
 
 VENV := .venv
 BIN := $(VENV)/bin
