@@ -7,6 +7,7 @@ import typer
 
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
+from carillon_cli.receipts import commands as receipts
 from carillon_cli.servers import ServerError, default_home, mongod, prepare, rabbitmq
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Carillon, the self-hosted SMS platform.",
 )
+app.add_typer(receipts.app, name="receipts")
 
 
 def _home() -> Home:

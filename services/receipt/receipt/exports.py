@@ -10,6 +10,7 @@ from carillon.bus.stream import Offset
 from carillon.receipts.formats import Format, Writer, writer
 from carillon.receipts.reader import Batch, ReceiptReader
 from carillon.receipts.rows import Row
+from carillon.receipts.span import Span
 
 MAX_EXPORTS = 10
 # A Parquet row group; the others are sent as soon as they are worth a packet.
@@ -38,7 +39,7 @@ class Exports:
     async def open(self, account: str, format_: Format, begin: Offset, until: datetime | None) -> Export:
         """From `begin` to the end of the stream as it is now, or to `until`. `ConnectionError`: the broker is away."""
         last = await self._reader.last_offset()
-        span = self._reader.span(begin, until, last)
+        span = Span.starting(begin, until).up_to(last)
         following = begin if isinstance(begin, int) else 0
         if last is not None:
             following = max(following, last + 1)

@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from carillon.bus.stream import Entry, Offset
-from receipt.domain.stream import narrowed, receipts_of
+from receipt.domain.stream import narrowed
 
 log = structlog.get_logger(__name__)
 
@@ -65,9 +65,9 @@ class ReceiptStream:
                     if first is not None and first > offset:
                         yield b'event: gap\ndata: {"from": %d, "to": %d}\n\n' % (offset, first - 1)
                 seen = entry.offset
-                event, receipts = receipts_of(entry.body, account)
-                if receipts:
-                    yield b"id: %d\nevent: receipts\ndata: %s\n\n" % (seen, narrowed(event, receipts))
+                event = narrowed(entry.body, account)
+                if event is not None:
+                    yield b"id: %d\nevent: receipts\ndata: %s\n\n" % (seen, event)
         except (ConnectionError, StopAsyncIteration) as error:
             log.info("sse.ended", reason=repr(error))
         finally:

@@ -57,7 +57,17 @@ class CloudEvent(msgspec.Struct, kw_only=True, gc=False):
 
 
 encode_event = msgspec.json.Encoder().encode
-decode_event = msgspec.json.Decoder(CloudEvent).decode
+_decode = msgspec.json.Decoder(CloudEvent).decode
+
+
+def decode_event(body: bytes) -> CloudEvent | None:
+    """An entry of the stream; None when it is none of ours, or of a version that is not known here: leave it out."""
+    try:
+        event = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return event if event.type == EVENT_TYPE else None
+
 
 EXAMPLE = CloudEvent(
     id="evt_01kamq1qhrg1e8n5y0k7z3m2pv",

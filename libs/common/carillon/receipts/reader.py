@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime
 from typing import NamedTuple
 
 from carillon.bus.stream import Entry, Offset, last_offset, read_stream
@@ -13,10 +12,11 @@ from carillon.receipts.span import Span
 
 
 class Batch(NamedTuple):
-    """The rows of one entry; none where it holds nothing that was asked for."""
+    """The rows of one entry; none where it holds nothing that was asked for. A foreign one can't be read here."""
 
     offset: int
     rows: list[Row]
+    is_foreign: bool = False
 
 
 class ReceiptReader:
@@ -41,13 +41,6 @@ class ReceiptReader:
         async with aclosing(self.entries("first")) as entries:
             return (await anext(entries)).offset
 
-    @staticmethod
-    def span(begin: Offset, until: datetime | None, last: int | None) -> Span | None:
-        """From `begin` to `last`, the end of the stream, or to `until`; None when nothing is in it."""
-        if last is None or begin == "next" or (isinstance(begin, int) and begin > last):
-            return None
-        return Span.starting(begin, until, last)
-
     async def batches(self, span: Span, account: str | None = None) -> AsyncGenerator[Batch, None]:
         """All entries of the span; ends when it is over."""
         async with aclosing(self.entries(span.begin)) as entries:
@@ -55,6 +48,11 @@ class ReceiptReader:
                 if span.last is not None and offset > span.last:
                     return  # retention has deleted all that was asked for
                 event = decode_event(body)
+                if event is None:
+                    yield Batch(offset, [], is_foreign=True)
+                    if offset == span.last:
+                        return
+                    continue
                 yield Batch(offset, rows_of(offset, event, account) if span.holds(event.time) else [])
                 if span.is_over(offset, event.time):
                     return

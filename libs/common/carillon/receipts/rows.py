@@ -9,7 +9,8 @@ from carillon.events.stream import CloudEvent
 class Row(msgspec.Struct, kw_only=True, gc=False):
     """One status change with its place in the stream. New columns are only ever added at the end.
 
-    No column's name is a word of SQL. `stream_offset` is the stream entry's, `place` the row's in it, from 0: both together never come twice in one stream.
+    No column's name is a word of SQL. `stream_offset` is the stream entry's, `place` the row's in it, from 0: both
+    together never come twice in one stream.
     """
 
     stream_offset: int

@@ -45,6 +45,12 @@ class Span:
             return cls(begin - _SKEW, begin, until, last)
         return cls(begin, None, until, last)
 
+    def up_to(self, last: int | None) -> "Span | None":
+        """It ends with this entry, the stream's last; None when nothing of it is there (or the stream is empty)."""
+        if last is None or self.begin == "next" or (isinstance(self.begin, int) and self.begin > last):
+            return None
+        return replace(self, last=last)
+
     def after(self, offset: int) -> "Span":
         """What is left of it once this entry was read."""
         return replace(self, begin=offset + 1)

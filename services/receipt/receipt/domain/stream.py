@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -40,15 +40,11 @@ def cloud_event(said: Iterable[tuple[StatusChanged, str]], now_ms: int, show: Sh
     return encode_event(CloudEvent(id=new_id("evt"), time=rfc3339(now_ms), data=receipts))
 
 
-def receipts_of(body: bytes, account: str) -> tuple[CloudEvent, Sequence[Receipt]]:
-    """An event, and the receipts in it that are this account's."""
+def narrowed(body: bytes, account: str) -> bytes | None:
+    """The same event with only this account's receipts; None when there are none."""
     event = decode_event(body)
-    return event, [receipt for receipt in event.data if receipt.account == account]
-
-
-def narrowed(event: CloudEvent, receipts: Sequence[Receipt]) -> bytes:
-    """The same event with only these receipts."""
-    return encode_event(msgspec.structs.replace(event, data=list(receipts)))
+    own = [receipt for receipt in event.data if receipt.account == account] if event is not None else []
+    return encode_event(msgspec.structs.replace(event, data=own)) if event is not None and own else None
 
 
 def _receipt(change: StatusChanged, country: str, show: ShowNumber) -> Receipt:

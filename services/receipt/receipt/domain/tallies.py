@@ -6,8 +6,9 @@ the middle of its bin, at most 4.5 % from the exact one.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from receipt.domain.milestones import Milestones
 from receipt.domain.status import error_of, moment_of, operator_of, status_of
@@ -30,14 +31,13 @@ class Cell(NamedTuple):
     sender: str
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(msgspec.Struct, array_like=True, gc=False):
     """How many. `latency` counts delivered messages by bin of the time from acceptance to delivery."""
 
     messages: int = 0
     parts: int = 0
     price_micros: int = 0
-    latency: dict[int, int] = field(default_factory=dict)
+    latency: dict[int, int] = {}
 
     def add(self, other: "Tally") -> None:
         """Both together."""

@@ -15,7 +15,7 @@ from receipt.store.additions import add_to
 from receipt.store.message_documents import milestones_of, tally_facts_of
 from receipt.store.stats import Hour
 
-_BATCH = 500
+_BATCH = 1_000
 _PAUSE = 3.0  # times what a batch took
 _REST = 10.0  # times what an hour took
 _LEAST_REST_S = 1.0
