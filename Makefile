@@ -1,6 +1,6 @@
 # Everything that a person types here. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-fast check format bench lock clean
+.PHONY: help up down status test test-fast check format docs-api bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -48,6 +48,9 @@ check: $(DEVELOPMENT)  ## formatting, lint, types and architecture
 format: $(DEVELOPMENT)  ## format the code and repair what lint can repair
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+docs-api: $(RUNTIME)  ## write docs/api again: OpenAPI of each service, AsyncAPI of the bus
+	@$(BIN)/python -m carillon_cli.documents docs/api
 
 bench: $(DEVELOPMENT)  ## measure push, batch and latency against the simulator
 	@$(BIN)/python -m bench.run $(ARGS)
