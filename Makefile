@@ -1,6 +1,7 @@
 # Everything that a person types here. `make help` lists it.
 .DEFAULT_GOAL := help
 .PHONY: help up down status test test-fast check format metrics-page bench lock images router compose-up compose-down clean
+.PHONY: help up down status test test-fast check format docs-api bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -63,6 +64,8 @@ format: $(DEVELOPMENT)  ## format the code and repair what lint can repair
 
 metrics-page: $(RUNTIME)  ## make docs/metrics.md from the catalogue of metrics
 	@$(BIN)/python -m carillon.telemetry.document docs/metrics.md
+docs-api: $(RUNTIME)  ## write docs/api again: OpenAPI of each service, AsyncAPI of the bus
+	@$(BIN)/python -m carillon_cli.documents docs/api
 
 bench: $(DEVELOPMENT)  ## measure push, batch and latency against the simulator
 	@$(BIN)/python -m bench.run $(ARGS)

@@ -12,6 +12,7 @@ from carillon_cli import containers, parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
+from carillon_cli.receipts import commands as receipts
 from carillon_cli.servers import ServerError, default_home, kubectl, mongod, prepare, rabbitmq
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(parked.app, name="parked")
 app.add_typer(containers.app, name="compose")
+app.add_typer(receipts.app, name="receipts")
 
 
 def _home() -> Home:

@@ -20,6 +20,7 @@ from carillon.events.message import Accepted, StatusChanged
 from carillon.mongo import Document
 from receipt.domain.milestones import Doubt, Final, Milestones, Refusal, Submission, went_wrong
 from receipt.domain.news import News
+from receipt.domain.tallies import Facts
 
 _OPTIONAL = ("door", "client_ref", "campaign", "callback_url", "callback_form", "price_micros", "lease_id", "trace")
 _encode = msgspec.json.Encoder().encode
@@ -94,6 +95,22 @@ def facts_of(document: Document) -> StatusChanged:
         lease_id=get("lease_id"),
         accepted_at=accepted_at,
         trace=get("trace"),
+    )
+
+
+COUNTED = ("parts", "country", "campaign", "sender", "price_micros", "accepted_at")
+MILESTONES = ("submitted", "doubts", "finals", "refused", "cancelled")
+
+
+def tally_facts_of(document: Document) -> Facts:
+    """What statistics need of a message document."""
+    return Facts(
+        document["country"],
+        document.get("campaign"),
+        document["sender"],
+        document["parts"],
+        int(document.get("price_micros") or 0),
+        int(document["accepted_at"]),
     )
 
 
