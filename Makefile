@@ -79,7 +79,7 @@ images:  ## build every service's container image, and the carillon command's
 		echo "building $(IMAGE)/$$service:$(TAG)"; \
 		docker build --quiet --network $(BUILD_NETWORK) --file infra/docker/service.Dockerfile \
 			--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg SERVICE=$$service \
-			$$(test $$service != cli || echo --build-arg LEAVE_OUT=) --tag $(IMAGE)/$$service:$(TAG) . >/dev/null || exit 1; \
+			$$(case $$service in cli|receipt) echo --build-arg LEAVE_OUT= ;; esac) --tag $(IMAGE)/$$service:$(TAG) . >/dev/null || exit 1; \
 	done
 
 compose-up: images  ## start everything in containers and say what to try first (the first time it takes minutes)

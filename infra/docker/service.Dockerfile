@@ -5,7 +5,7 @@
 #
 # BASE_IMAGE  a Debian with Python 3.11 or later; both stages start from it
 # SERVICE     a folder of services/, or `cli`: every package, for jobs (indexes, the demo account) and for people
-# LEAVE_OUT   libraries that this image does without
+# LEAVE_OUT   libraries that this image does without: receipt and cli write Parquet, so theirs is empty
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
@@ -15,11 +15,11 @@ RUN python3 -m venv /opt/carillon/python
 COPY requirements/runtime.txt /build/
 RUN /opt/carillon/python/bin/pip install -q --require-hashes -r /build/runtime.txt
 
-# What services share. phonenumbers' maps of places, carriers and time zones are two thirds of it, and nobody asks them.
+# What services share. phonenumbers' maps of places and carriers are most of it, and nobody asks them.
 FROM build AS libraries
 ARG LEAVE_OUT=pyarrow
 RUN cd /opt/carillon/python/lib/python3*/site-packages \
- && rm -rf phonenumbers/geodata phonenumbers/carrierdata phonenumbers/tzdata pyarrow/include pyarrow/tests \
+ && rm -rf phonenumbers/geodata phonenumbers/carrierdata pyarrow/include pyarrow/tests \
  && /opt/carillon/python/bin/pip uninstall -qy ${LEAVE_OUT} hatchling editables setuptools pip \
  && echo /opt/carillon/packages > carillon.pth
 
