@@ -12,6 +12,8 @@ from accounts.domain import changes
 from accounts.domain.account import Account, ApiKey, Door
 from accounts.domain.errors import ConflictError, UnknownError
 from accounts.handlers import ChangeAccount, SayAll, SayPending
+from accounts.prices.handlers import SayAllPrices
+from accounts.prices.store import PriceStore
 from accounts.store import AccountStore
 from carillon.bus import BusDownError
 from carillon.events.account import AccountChanged, AccountCopyRequested
@@ -228,9 +230,11 @@ async def test_a_write_with_an_old_version_is_refused(store: AccountStore) -> No
     assert found.name == "first"
 
 
-async def test_copies_are_said_from_the_database_in_batches(store: AccountStore, bus: BrokenBus) -> None:
+async def test_copies_are_said_from_the_database_in_batches(
+    store: AccountStore, bus: BrokenBus, database: Database
+) -> None:
     await asyncio.gather(*(store.add(_account(f"acc_{number:04}")) for number in range(1_001)))
-    for subscription in subscriptions(SayAll(store, bus)):
+    for subscription in subscriptions(SayAll(store, bus), SayAllPrices(PriceStore(database), bus)):
         await bus.subscribe(subscription)
     await bus.publish(ACCOUNT_COPY_REQUESTED, [AccountCopyRequested(service="ingest", at=START_MS)])
     async with asyncio.timeout(10):

@@ -17,6 +17,8 @@ from carillon.events.catalogue import (
     MESSAGE_ROUTED,
     MESSAGE_STATUS,
     MESSAGE_SUBMITTED,
+    PRICE_COPY_REQUESTED,
+    PRICES_CHANGED,
     REPORT_RECEIVED,
 )
 
@@ -75,6 +77,7 @@ def receipt_callbacks(lane: Lane) -> Queue:
 
 RECEIPT_INBOUND = Queue("receipt.inbound", (INBOUND_RECEIVED.key(),))
 ACCOUNTS_COPIES = Queue("accounts.copies", (ACCOUNT_COPY_REQUESTED.key(),))
+ACCOUNTS_PRICE_COPIES = Queue("accounts.price_copies", (PRICE_COPY_REQUESTED.key(),))
 
 DURABLE_QUEUES: tuple[Queue, ...] = (
     *(dispatcher_route(lane) for lane in LANES),
@@ -82,12 +85,18 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
     *(receipt_callbacks(lane) for lane in LANES),
     RECEIPT_INBOUND,
     ACCOUNTS_COPIES,
+    ACCOUNTS_PRICE_COPIES,
 )
 
 
 def account_copy(service: str, process: str) -> Queue:
     """One process's own ear for account changes; it asks for a full copy whenever it has to make this queue anew."""
     return Queue(f"{service}.accounts.{process}", (ACCOUNT_CHANGED.key(),), transient=True)
+
+
+def price_copy(service: str, process: str) -> Queue:
+    """One process's own ear for price lists, as `account_copy` is for accounts."""
+    return Queue(f"{service}.prices.{process}", (PRICES_CHANGED.key(),), transient=True)
 
 
 def queue_arguments(queue: Queue) -> dict[str, object]:

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, Door
 from carillon.events.base import Lane, Record
 from carillon.events.message import Accepted, Refused, Routed, StatusChanged, Submitted
+from carillon.events.prices import PriceCopyRequested, PriceListChanged, PriceRate
 from carillon.events.report import InboundReceived, ReportReceived
 
 # Services that keep a copy of the accounts.
 COPIES_OF_ACCOUNTS = ("ingest", "dispatcher", "receipt", "contacts", "campaign-scheduler")
+
+# Services that keep a copy of the price lists.
+COPIES_OF_PRICES = ("ingest", "campaign-scheduler")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +83,17 @@ ACCOUNT_COPY_REQUESTED = Event(
     "account.copy_requested.v1", AccountCopyRequested, COPIES_OF_ACCOUNTS, ("accounts",), False,
     AccountCopyRequested(service="ingest", at=1_795_000_000_000),
 )  # fmt: skip
+PRICES_CHANGED = Event(
+    "prices.changed.v1", PriceListChanged, ("accounts",), COPIES_OF_PRICES, False,
+    PriceListChanged(
+        id="prl_1", version=1, name="Standard", currency="EUR", default=True,
+        rates=[PriceRate(prefix="33", micros=45_000), PriceRate(prefix="", micros=90_000)],
+    ),
+)  # fmt: skip
+PRICE_COPY_REQUESTED = Event(
+    "prices.copy_requested.v1", PriceCopyRequested, COPIES_OF_PRICES, ("accounts",), False,
+    PriceCopyRequested(service="ingest", at=1_795_000_000_000),
+)  # fmt: skip
 
 CATALOGUE: tuple[Event, ...] = (
     MESSAGE_ACCEPTED,
@@ -90,5 +105,7 @@ CATALOGUE: tuple[Event, ...] = (
     INBOUND_RECEIVED,
     ACCOUNT_CHANGED,
     ACCOUNT_COPY_REQUESTED,
+    PRICES_CHANGED,
+    PRICE_COPY_REQUESTED,
 )  # fmt: skip
 BY_NAME: dict[str, Event] = {event.name: event for event in CATALOGUE}
