@@ -1,7 +1,7 @@
 """MongoDB: the client, indexes, bulk writes and leases. motor is touched here and, as types, in each store.py."""
 
 from carillon.mongo.bulk import insert_new, write_all
-from carillon.mongo.client import TEMPORARY_ERRORS, Collection, Database, Document, Mongo
+from carillon.mongo.client import TEMPORARY_ERRORS, Collection, Database, Document, Mongo, Session
 from carillon.mongo.indexes import Index, ensure_indexes
 from carillon.mongo.leases import Lease, Leases
 from carillon.mongo.nodes import NodeLease
@@ -16,6 +16,7 @@ __all__ = [
     "Leases",
     "Mongo",
     "NodeLease",
+    "Session",
     "ensure_indexes",
     "insert_new",
     "write_all",
