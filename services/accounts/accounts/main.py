@@ -5,6 +5,7 @@ import socket
 
 from accounts import admin_api, own_api
 from accounts.consumers import subscriptions
+from accounts.credit import api as credit_api
 from accounts.credit.handlers import EndExpiredLeases, LendCredit, SettleCharges
 from accounts.credit.ledger import Ledger
 from accounts.handlers import ChangeAccount, SayAll, SayPending
@@ -64,6 +65,8 @@ def build(settings: Settings) -> Service:
             admin_api.routes(store, change, clock, token),
             own_api.routes(store, clock),
             prices_api.admin_routes(price_store, change_prices, clock, token),
+            credit_api.admin_routes(ledger, store, clock, token),
+            credit_api.own_routes(ledger, own_api.account_of_key(store, clock)),
             prices_api.own_routes(price_store, own_api.account_of_key(store, clock), clock),
         ],
         health=bus.problems,
