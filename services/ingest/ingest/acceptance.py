@@ -10,6 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from carillon.bus import Bus, BusDownError
+from carillon.credit import CreditUnavailableError
 from carillon.events.base import LANES, Lane
 from carillon.events.catalogue import MESSAGE_ACCEPTED
 from carillon.events.message import Accepted
@@ -39,6 +40,8 @@ def busy_code(error: Exception) -> str:
     """The stable word for one of `BUSY_ERRORS`."""
     if isinstance(error, OverloadedError):
         return "overloaded"
+    if isinstance(error, CreditUnavailableError):
+        return "credit_unavailable"
     return "broker_unavailable" if isinstance(error, BusDownError) else "database_unavailable"
 
 

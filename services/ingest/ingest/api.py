@@ -65,7 +65,7 @@ class JsonApi:
         if path == PATH:
             answer = await self._door.send(principal, body, request.headers.get("idempotency-key"))
         else:
-            answer = Response(self._door.quote(body), media_type="application/json")
+            answer = Response(self._door.quote(principal, body), media_type="application/json")
         await answer(scope, receive, send)
 
 

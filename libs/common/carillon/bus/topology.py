@@ -12,11 +12,16 @@ from carillon.events.catalogue import (
     ACCOUNT_CHANGED,
     ACCOUNT_COPY_REQUESTED,
     INBOUND_RECEIVED,
+    LEASE_ANSWERED,
+    LEASE_ENDED,
+    LEASE_REQUESTED,
     MESSAGE_ACCEPTED,
     MESSAGE_REFUSED,
     MESSAGE_ROUTED,
     MESSAGE_STATUS,
     MESSAGE_SUBMITTED,
+    PRICE_COPY_REQUESTED,
+    PRICES_CHANGED,
     REPORT_RECEIVED,
 )
 
@@ -36,6 +41,7 @@ class Queue:
     name: str
     keys: tuple[str, ...]
     transient: bool = False
+    one_at_a_time: bool = False  # one process consumes it, the others stand by: the order is kept
 
     @property
     def label(self) -> str:
@@ -81,6 +87,18 @@ def receipt_callbacks(lane: Lane) -> Queue:
 
 RECEIPT_INBOUND = Queue("receipt.inbound", (INBOUND_RECEIVED.key(),))
 ACCOUNTS_COPIES = Queue("accounts.copies", (ACCOUNT_COPY_REQUESTED.key(),))
+ACCOUNTS_PRICE_COPIES = Queue("accounts.price_copies", (PRICE_COPY_REQUESTED.key(),))
+ACCOUNTS_LEASES = Queue("accounts.leases", (LEASE_REQUESTED.key(),))
+# A lease's end comes by the way of the messages that spent it, after them.
+ACCOUNTS_CHARGES = Queue(
+    "accounts.charges",
+    (
+        *(MESSAGE_ACCEPTED.key(lane) for lane in LANES),
+        *(MESSAGE_STATUS.key(lane) for lane in LANES),
+        LEASE_ENDED.key(),
+    ),
+    one_at_a_time=True,
+)
 
 STREAM_ARGUMENTS: dict[str, object] = {"x-queue-type": "stream", "x-max-age": STREAM_MAX_AGE}
 DURABLE_QUEUES: tuple[Queue, ...] = (
@@ -89,6 +107,9 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
     *(receipt_callbacks(lane) for lane in LANES),
     RECEIPT_INBOUND,
     ACCOUNTS_COPIES,
+    ACCOUNTS_PRICE_COPIES,
+    ACCOUNTS_LEASES,
+    ACCOUNTS_CHARGES,
 )
 
 
@@ -106,11 +127,23 @@ def durable_arguments(queue: Queue) -> dict[str, dict[str, object]]:
     }
 
 
+def price_copy(service: str, process: str) -> Queue:
+    """One process's own ear for price lists, as `account_copy` is for accounts."""
+    return Queue(f"{service}.prices.{process}", (PRICES_CHANGED.key(),), transient=True)
+
+
+def lease_answers(service: str, process: str) -> Queue:
+    """Where a process hears of the credit that it is lent."""
+    return Queue(f"{service}.leases.{process}", (LEASE_ANSWERED.key(),), transient=True)
+
+
 def queue_arguments(queue: Queue) -> dict[str, object]:
     """Arguments of the queue itself."""
     if queue.transient:
         return {}
+    single = {"x-single-active-consumer": True} if queue.one_at_a_time else {}
     return {
+        **single,
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
         "x-dead-letter-exchange": "",

@@ -33,6 +33,8 @@ RULES: tuple[Rule, ...] = (
     Rule("/v1/account", "accounts"),
     Rule("/v1/api-keys", "accounts"),
     Rule("/v1/doors", "accounts"),
+    Rule("/v1/prices", "accounts"),
+    Rule("/v1/ledger", "accounts"),
     Rule("/v1/contacts", "contacts"),
     Rule("/v1/groups", "contacts"),
     Rule("/v1/imports", "contacts"),

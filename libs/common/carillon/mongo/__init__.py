@@ -1,7 +1,7 @@
 """MongoDB: the client, indexes, bulk writes and leases. motor is touched here and, as types, in each store.py."""
 
 from carillon.mongo.bulk import insert_new, write_all
-from carillon.mongo.client import TEMPORARY_ERRORS, Collection, Database, Document, Mongo
+from carillon.mongo.client import TEMPORARY_ERRORS, Collection, Database, Document, Mongo, Session
 from carillon.mongo.indexes import Index, IndexProblem, compare_indexes, ensure_indexes
 from carillon.mongo.leases import Lease, Leases
 from carillon.mongo.migrations import Migration, MigrationError, Migrations, Progress, Schema, Standing
@@ -23,6 +23,7 @@ __all__ = [
     "NodeLease",
     "Progress",
     "Schema",
+    "Session",
     "Standing",
     "compare_indexes",
     "ensure_indexes",

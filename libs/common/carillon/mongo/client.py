@@ -1,8 +1,14 @@
 """One client a process. Majority write concern and read concern come with the URL or are set here."""
 
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
 from pymongo import ReadPreference
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
 from pymongo.read_concern import ReadConcern
@@ -13,6 +19,9 @@ from carillon.mongo.measure import Measure
 Document = dict[str, Any]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
+Session = AsyncIOMotorClientSession
+
+T = TypeVar("T")
 
 # a server is away or changing its primary: the same write will do later, and all our writes bear being done again
 TEMPORARY_ERRORS: tuple[type[Exception], ...] = (
@@ -61,6 +70,20 @@ class Mongo:
     async def stop(self) -> None:
         """Close all connections."""
         self.client.close()
+
+    async def transaction(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Run `work` in a transaction: all of its writes (given the session) or none. It may be run more than once.
+
+        For what must change together in several documents, such as a ledger; everything else does without.
+        """
+        async with await self.client.start_session() as session:
+            done: T = await session.with_transaction(
+                work,
+                read_concern=ReadConcern("snapshot"),
+                write_concern=WriteConcern(w="majority"),
+                read_preference=ReadPreference.PRIMARY,
+            )
+            return done
 
     async def problems(self) -> dict[str, str]:
         """Empty when the primary answers."""

@@ -28,7 +28,7 @@ def draft_of(
     """The message that is asked for, its id still 0; `Refusal` when it cannot be taken."""
     if request.send_at is not None:
         raise Refusal("scheduling_unavailable", "messages are sent at once for now", "send_at")
-    number = _number(request.to, account.country)
+    number = recipient_of(request.to, account.country)
     content = content_of(request)
     sender, sender_type = _sender(request.sender, account)
     callback = request.callback
@@ -77,7 +77,8 @@ def content_of(request: MessageRequest | QuoteRequest) -> Content:
     return text_content(text)
 
 
-def _number(value: str, country: str) -> str:
+def recipient_of(value: str, country: str) -> str:
+    """The number that a message goes to; `Refusal` when it is none."""
     try:
         return recipient(value, country)
     except NumberInvalid as error:
