@@ -1,7 +1,6 @@
 # Everything that a person types here. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-fast check format metrics-page bench lock images router compose-up compose-down clean
-.PHONY: help up down status test test-fast check format docs-api bench lock clean
+.PHONY: help up down status test test-fast check format generated bench lock images compose-up compose-down clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -62,10 +61,11 @@ format: $(DEVELOPMENT)  ## format the code and repair what lint can repair
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-metrics-page: $(RUNTIME)  ## make docs/metrics.md from the catalogue of metrics
+generated: $(RUNTIME)  ## write anew what is made from the code: API documents, metrics page, routers' tables
 	@$(BIN)/python -m carillon.telemetry.document docs/metrics.md
-docs-api: $(RUNTIME)  ## write docs/api again: OpenAPI of each service, AsyncAPI of the bus
 	@$(BIN)/python -m carillon_cli.documents docs/api
+	@$(BIN)/carillon compose router >infra/router/haproxy.cfg
+	@$(BIN)/python -m carillon_cli.kubernetes
 
 bench: $(DEVELOPMENT)  ## measure push, batch and latency against the simulator
 	@$(BIN)/python -m bench.run $(ARGS)
@@ -89,9 +89,6 @@ compose-up: images  ## start everything in containers and say what to try first 
 
 compose-down:  ## stop the containers; their data stays in volumes
 	@$(COMPOSE) down
-
-router: $(RUNTIME)  ## write infra/router/haproxy.cfg anew from the path table
-	@$(BIN)/carillon compose router >infra/router/haproxy.cfg
 
 clean:  ## remove the environment and all caches (data in .carillon stays)
 	@if [ -x $(BIN)/carillon ]; then $(BIN)/carillon down; fi

@@ -16,10 +16,15 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 
 from carillon_cli.servers import Home, Servers, default_home, discard_servers, start_servers
 from tests import containers
+
+# a busy machine is slow, not wrong
+settings.register_profile("carillon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("carillon")
 
 # as a test's output shows it: one line an event, a plain traceback
 structlog.configure(

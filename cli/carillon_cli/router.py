@@ -1,6 +1,6 @@
 """The router's configuration (HAProxy), written from the path table: the first rule that fits counts, as in the front.
 
-`infra/router/haproxy.cfg` is its output (`make router`); a test compares the two.
+`infra/router/haproxy.cfg` is its output (`make generated`); a test compares the two.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from carillon_cli.services import DEFAULT_PORTS, SERVICES
 REPLICAS = 8  # containers of one service that the router finds (docker compose up --scale)
 
 _HEAD = """\
-# Written by `make router` from carillon.http.paths, the path table: change that. HAProxy 2.6 or later.
+# Written by `make generated` from carillon.http.paths, the path table: change that. HAProxy 2.6 or later.
 global
     maxconn 4096
     log stdout format raw local0 info

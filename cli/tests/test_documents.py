@@ -32,7 +32,7 @@ def asyncapi(written: dict[str, str]) -> dict[str, Any]:
 
 def test_they_are_not_stale(written: dict[str, str]) -> None:
     kept = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*")}
-    assert {name for name, text in written.items() if kept.get(name) != text} == set(), "run `make docs-api`"
+    assert {name for name, text in written.items() if kept.get(name) != text} == set(), "run `make generated`"
     assert set(kept) == set(written)
 
 

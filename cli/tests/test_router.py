@@ -70,7 +70,7 @@ def test_every_rule_is_in_the_file() -> None:
 
 
 def test_the_file_is_never_stale() -> None:
-    assert COMMITTED.read_text(encoding="utf-8") == haproxy_config(), "run `make router`"
+    assert COMMITTED.read_text(encoding="utf-8") == haproxy_config(), "run `make generated`"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -21,7 +21,12 @@ from carillon_cli.kubernetes import FOLDER, ROUTERS, TRIALS_ONLY, allow_map, pat
 from carillon_cli.services import DEFAULT_PORTS, SERVICES, package
 from dispatcher.domain.operators import parse
 
-NOT_SCALED_ON = {"accounts.copies": "a few requests an hour; accounts scales on its CPU"}
+NOT_SCALED_ON = {
+    "accounts.copies": "a few requests an hour; accounts scales on its CPU",
+    "accounts.price_copies": "the same",
+    "accounts.leases": "a request a minute for each account and process",
+    "accounts.charges": "one process consumes it at a time",
+}
 PREPARATION_S = 10  # of a pod's end: connections closed, spans sent
 
 

@@ -197,7 +197,7 @@ def test_the_collector_is_made_of_what_it_names() -> None:
 
 
 def test_the_page_of_metrics_is_not_stale() -> None:
-    assert (ROOT / "docs/metrics.md").read_text() == page(), "run `make metrics-page`"
+    assert (ROOT / "docs/metrics.md").read_text() == page(), "run `make generated`"
     for instrument in CATALOGUE:
         assert f"`{instrument.name}`" in page()
     assert "## Others" not in page()

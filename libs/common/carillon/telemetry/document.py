@@ -12,7 +12,7 @@ from carillon.telemetry.metrics import CATALOGUE
 _HEAD = """\
 # Metrics
 
-Made from the code by `make metrics-page`; a test fails when it is stale. Every service shows its own at `/metrics` on
+Made from the code by `make generated`; a test fails when it is stale. Every service shows its own at `/metrics` on
 its port, in Prometheus' text format; with all services in one process, the front shows all of them.
 
 Names are OpenTelemetry's, dotted and with the unit apart; Prometheus sees them as the second column says. A histogram

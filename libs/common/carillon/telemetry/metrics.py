@@ -2,7 +2,7 @@
 
 Labels are words from closed sets (doors, lanes, queues, operators, outcomes); never a number, an id or an
 account (see `labels`). The services of one process share these. Process memory and CPU are prometheus_client's own.
-docs/metrics.md is made from this file (`make metrics-page`).
+docs/metrics.md is made from this file (`make generated`).
 """
 
 from collections.abc import Callable, Sequence

@@ -18,6 +18,8 @@ from carillon.mongo import Database, Document, Index, Mongo, Session, ensure_ind
 from carillon.runtime.ids import new_id
 
 INDEXES = {
+    # an index makes its collection: none can be made inside of a transaction
+    "balances": (Index(("currency",)),),
     "entries": (Index(("account", "at", "_id")),),
     "leases": (Index(("expires_at",), where={"state": "open"}),),
     "charges": (Index(("account", "state")),),
@@ -65,11 +67,8 @@ class Ledger:
         self._charges = database["charges"]
 
     async def start(self) -> None:
-        """Make the indexes that are missing; a collection cannot be made inside of a transaction."""
+        """Make the indexes that are missing."""
         await ensure_indexes(self._database, INDEXES)
-        existing = await self._database.list_collection_names()
-        if "balances" not in existing:
-            await self._balances.create_index([("currency", 1)])
 
     async def stop(self) -> None:
         """Nothing to let go."""
