@@ -282,7 +282,7 @@ def _lines(path: Path) -> int:
 
 
 def _parts(path: Path) -> int:
-    found = duckdb.sql(f"SELECT count(*), count(DISTINCT (stream_offset, place)) FROM '{path}/*.parquet'").fetchone()
-    assert found is not None
-    assert found[0] == found[1]
-    return int(found[0])
+    query = f"SELECT count(*), count(DISTINCT (stream_offset, place)) FROM '{path}/*.parquet'"
+    [(count, distinct)] = duckdb.sql(query).fetchall()
+    assert count == distinct
+    return int(count)
