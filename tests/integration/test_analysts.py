@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 _MESSAGES = 3_000
 # how the simulator's numbers end: absent, expired, never reported, refused, reported twice, rejected, ...
-_FATES = ("0001", "0002", "0003", "0006", "0007", "0008", "0009", "0010", "0013", *("1%03d" % n for n in range(41)))
+_FATES = ("0001", "0002", "0003", "0006", "0007", "0008", "0009", "0010", "0013", *(f"1{n:03d}" for n in range(41)))
 _COUNTRIES = ("336124", "324701", "49151212", "346123")
 _OPEN = {"accepted", "submitted"}
 _QUERIES = dict(

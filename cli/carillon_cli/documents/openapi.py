@@ -20,7 +20,7 @@ def openapi_documents() -> dict[str, dict[str, Any]]:
     """By the service's name."""
     with tempfile.TemporaryDirectory() as folder:
         operators = Path(folder) / "operators.toml"
-        operators.write_text(TEMPLATE.format(port=2776, password="none"), encoding="utf-8")
+        operators.write_text(TEMPLATE.format(port=2776, password=_GIVEN["admin_token"]), encoding="utf-8")
         return {service: _document(service, operators) for service in sorted(SERVICES)}
 
 
