@@ -53,7 +53,7 @@ def _read(path: Path, format_: Format) -> list[tuple[int, int]]:
         return [(row["stream_offset"], row["place"]) for row in rows]
     table = f"'{path}/*.parquet'" if format_ == "parquet" else f"read_csv('{path}')"
     query = f"SELECT stream_offset, place FROM {table} ORDER BY ALL"
-    return [(int(offset), int(place)) for offset, place in duckdb.sql(query).fetchall()]
+    return [(int(offset), int(place)) for offset, place in duckdb.connect().execute(query).fetchall()]
 
 
 def _rows(first: int, last: int) -> list[tuple[int, int]]:

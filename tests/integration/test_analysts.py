@@ -64,7 +64,7 @@ class Run:
         found: dict[str, dict[str, Any]] = {}
         cursor: str | None = None
         while True:
-            parameters = {"limit": 500, **({"cursor": cursor} if cursor else {})}
+            parameters: dict[str, Any] = {"limit": 500, **({"cursor": cursor} if cursor else {})}
             page = (await self.http.get("/v1/messages", params=parameters)).json()
             found |= {item["id"]: item for item in page["items"]}
             cursor = page["next"]
@@ -271,8 +271,12 @@ async def _a_stopped_tail_has_written_what_it_saw(run: Run, tmp_path: Path) -> N
 async def _committed(state: Path) -> None:
     """Return when some rows count."""
     async with asyncio.timeout(60):
-        while not state.exists() or json.loads(state.read_text())["next_offset"] is None:
+        while not _has_rows(state):
             await asyncio.sleep(0.02)
+
+
+def _has_rows(state: Path) -> bool:
+    return state.exists() and json.loads(state.read_text())["next_offset"] is not None
 
 
 def _newest(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -289,6 +293,6 @@ def _lines(path: Path) -> int:
 
 def _parts(path: Path) -> int:
     query = f"SELECT count(*), count(DISTINCT (stream_offset, place)) FROM '{path}/*.parquet'"
-    [(count, distinct)] = duckdb.sql(query).fetchall()
+    [(count, distinct)] = duckdb.connect().execute(query).fetchall()
     assert count == distinct
     return int(count)
