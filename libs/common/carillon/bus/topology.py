@@ -11,6 +11,8 @@ from carillon.events.base import LANES, Lane
 from carillon.events.catalogue import (
     ACCOUNT_CHANGED,
     ACCOUNT_COPY_REQUESTED,
+    AUDIENCE_PAGE,
+    AUDIENCE_REQUESTED,
     INBOUND_RECEIVED,
     LEASE_ANSWERED,
     LEASE_ENDED,
@@ -99,6 +101,8 @@ ACCOUNTS_CHARGES = Queue(
     ),
     one_at_a_time=True,
 )
+CONTACTS_AUDIENCE = Queue("contacts.audience", (AUDIENCE_REQUESTED.key(),))
+CAMPAIGN_PAGES = Queue("campaign-scheduler.pages", (AUDIENCE_PAGE.key(),))
 
 STREAM_ARGUMENTS: dict[str, object] = {"x-queue-type": "stream", "x-max-age": STREAM_MAX_AGE}
 DURABLE_QUEUES: tuple[Queue, ...] = (
@@ -110,6 +114,8 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
     ACCOUNTS_PRICE_COPIES,
     ACCOUNTS_LEASES,
     ACCOUNTS_CHARGES,
+    CONTACTS_AUDIENCE,
+    CAMPAIGN_PAGES,
 )
 
 

@@ -6,6 +6,7 @@ Routing key: `<event name>` plus, for an event with lanes, `.<lane>`; `message.r
 from dataclasses import dataclass
 
 from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, Door
+from carillon.events.audience import Audience, AudiencePage, AudienceRequested, Recipient
 from carillon.events.base import Lane, Record
 from carillon.events.credit import LeaseAnswered, LeaseEnded, LeaseRequested
 from carillon.events.message import Accepted, Refused, Routed, StatusChanged, Submitted
@@ -114,6 +115,17 @@ LEASE_ENDED = Event(
     "credit.lease_ended.v1", LeaseEnded, (*SPENDERS, "accounts"), ("accounts",), False,
     LeaseEnded(lease="lse_1", account="acc_demo", at=_NOW),
 )  # fmt: skip
+AUDIENCE_REQUESTED = Event(
+    "audience.requested.v1", AudienceRequested, ("campaign-scheduler",), ("contacts",), False,
+    AudienceRequested(campaign="cmp_1", account="acc_demo", page=0, audience=Audience(groups=["grp_1"])),
+)  # fmt: skip
+AUDIENCE_PAGE = Event(
+    "audience.page.v1", AudiencePage, ("contacts",), ("campaign-scheduler",), False,
+    AudiencePage(
+        campaign="cmp_1", account="acc_demo", page=0, last=True,
+        recipients=[Recipient(number=_ACCEPTED.number, contact="ctc_1", name="Anne", language="fr")],
+    ),
+)  # fmt: skip
 
 CATALOGUE: tuple[Event, ...] = (
     MESSAGE_ACCEPTED,
@@ -130,5 +142,7 @@ CATALOGUE: tuple[Event, ...] = (
     LEASE_REQUESTED,
     LEASE_ANSWERED,
     LEASE_ENDED,
+    AUDIENCE_REQUESTED,
+    AUDIENCE_PAGE,
 )  # fmt: skip
 BY_NAME: dict[str, Event] = {event.name: event for event in CATALOGUE}

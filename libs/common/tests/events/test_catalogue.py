@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from carillon.bus.topology import DURABLE_QUEUES, account_copy, dispatcher_submit, lease_answers, price_copy
-from carillon.events import account, credit, message, prices, report
+from carillon.events import account, audience, credit, message, prices, report
 from carillon.events.base import LANES, Record
 from carillon.events.catalogue import BY_NAME, CATALOGUE, COPIES_OF_ACCOUNTS, COPIES_OF_PRICES, SPENDERS, Event
 from carillon.events.codec import BadRecordError, decode, encode
@@ -31,7 +31,7 @@ def test_who_says_and_who_listens(event: Event) -> None:
 @events
 def test_name(event: Event) -> None:
     subject, word, version = event.name.split(".")
-    assert subject in {"message", "report", "inbound", "account", "prices", "credit"}
+    assert subject in {"message", "report", "inbound", "account", "prices", "credit", "audience"}
     assert word.isidentifier()
     assert version == "v1"
     assert BY_NAME[event.name] is event
@@ -75,9 +75,11 @@ def _metas(annotation: object) -> list[msgspec.Meta]:
 
 def test_every_record_is_in_the_catalogue_or_part_of_one() -> None:
     parts = {account.Door, account.ApiKey, account.Callback, prices.PriceRate, Record}
+    parts |= {audience.Audience, audience.Recipient}
+    parts |= {audience.OptedOut, audience.OptedIn, audience.SuppressionCopyRequested}
     records = {
         thing
-        for module in (account, credit, message, prices, report)
+        for module in (account, audience, credit, message, prices, report)
         for thing in vars(module).values()
         if isinstance(thing, type) and issubclass(thing, Record)
     }
