@@ -76,6 +76,15 @@ class Heard:
         return [r for r in self.records if isinstance(r, ReportReceived)]
 
 
+class Nobody:
+    """Nobody has said STOP."""
+
+    holds = False
+
+    def has(self, account: str, number: str, /) -> bool:
+        return False
+
+
 class Bench:
     """Starts dispatchers, says messages, hears what is said."""
 
@@ -115,6 +124,7 @@ class Bench:
             leases=Leases(database["leases"], process, 10.0),
             recent=recent,
             inbox=OperatorInbox(outbox, recent, ids.next),
+            suppressed=Nobody(),
             clock=clock,
             process=process,
             grace_s=3.0,
