@@ -1,6 +1,6 @@
 """What the last check before a submit costs: microseconds a message, and memory, at one and five million suppressions.
 
-    python -m bench.micro_suppressions
+python -m bench.micro_suppressions
 """
 
 import os

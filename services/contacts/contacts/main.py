@@ -6,12 +6,12 @@ import socket
 from carillon.bus.rabbit import RabbitBus
 from carillon.copies import AccountCopy
 from carillon.http.app import create_app
+from carillon.http.problem import overloaded
 from carillon.mongo import TEMPORARY_ERRORS, Mongo
 from carillon.runtime.clock import SystemClock
 from carillon.runtime.ids import new_id
 from carillon.runtime.lifecycle import Part, Service
 from carillon.runtime.number_hash import NumberHash
-from contacts.problems import TRANSLATIONS
 from contacts.settings import Settings
 from contacts.suppressions.room import IMPORT_CAP_BYTES, IMPORT_PATH, suppression_room
 
@@ -36,6 +36,6 @@ def build(settings: Settings) -> Service:
         routers=[*suppressions.routers],
         health=bus.problems,
         body_caps={IMPORT_PATH: IMPORT_CAP_BYTES},
-        translations=TRANSLATIONS,
+        translations=dict.fromkeys(TEMPORARY_ERRORS, lambda _error: overloaded(2)),
     )
     return Service("contacts", app, settings.contacts_port, parts, bus.problems)

@@ -19,11 +19,14 @@ _STOP: Final = frozenset(
 )  # fmt: skip
 _START: Final = frozenset({"start", "unstop", "optin", "subscribe", "reabonner", "reabonnement"})
 # Beside a word of the above they change nothing.
-_FILLERS: Final = frozenset({"all", "sms", "pub", "svp", "merci", "please", "thanks", "messages", "bitte", "por", "favor"})
+_FILLERS: Final = frozenset(
+    {"all", "sms", "pub", "svp", "merci", "please", "thanks", "messages", "bitte", "por", "favor"}
+)
 # In a longer text these need not be meant as a wish: nobody has to look at "the end".
 _COMMON: Final = frozenset({"cancel", "end", "quit", "revoke", "alto", "parar", "sair", "baja", "arreter"})
 _LONGEST: Final = 40
 
+_WITH_CODE: Final = re.compile(r"stop[0-9]+")  # STOP36111
 _NO_LETTERS: Final = re.compile(r"[\W_]+")
 
 
@@ -38,7 +41,9 @@ def wish_of(text: str | None, *, is_part: bool = False) -> Wish | None:
         return "stop"
     if words and not is_part and all(word in _START for word in words):
         return "start"
-    return "unclear" if any(word not in _COMMON for word in stops) else None
+    if any(word not in _COMMON for word in stops) or any(_WITH_CODE.fullmatch(word) for word in words):
+        return "unclear"
+    return None
 
 
 def _words(text: str) -> list[str]:

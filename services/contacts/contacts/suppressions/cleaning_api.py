@@ -1,4 +1,4 @@
-"""`/v1/suppressions/bounces` and `/v1/suppressions/reviews`: what operators and handsets have said and is to be looked at."""
+"""`/v1/suppressions/bounces` and `.../reviews`: what operators and handsets have said, for people to look at."""
 
 from typing import Annotated, Any
 
