@@ -1,4 +1,4 @@
-"""What the last check before a submit costs: microseconds a message, and memory, at one and five million suppressions.
+"""What the last check before a submit costs: CPU microseconds a message, and memory, at one and five million suppressions.
 
 python -m bench.micro_suppressions
 """
@@ -31,10 +31,10 @@ def main() -> None:
 
 def round_us(hash_: object, table: SuppressionTable, account: str, numbers: list[str]) -> float:
     assert callable(hash_)
-    began_s = time.perf_counter()
+    began_s = time.process_time()
     for number in numbers:
         hash_(account, number) in table  # noqa: B015  the look-up is what is measured
-    return (time.perf_counter() - began_s) / LOOKUPS * 1e6
+    return (time.process_time() - began_s) / LOOKUPS * 1e6
 
 
 def resident_bytes() -> int:
