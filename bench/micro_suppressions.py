@@ -1,4 +1,4 @@
-"""What the last check before a submit costs: CPU microseconds a message, and memory, at one and five million suppressions.
+"""What the last check before a submit costs: CPU microseconds a message, and memory, at one and five million numbers.
 
 python -m bench.micro_suppressions
 """

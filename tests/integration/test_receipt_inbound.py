@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.integration.receipt_rig import Process, delivery_of, receipt_process
 
 from carillon.events.catalogue import INBOUND_ATTRIBUTED, MESSAGE_BOUNCED
 from carillon.events.message import Bounced, Refused, Submitted
@@ -12,7 +13,6 @@ from carillon.testing.builders import an_accepted, an_account
 from carillon.testing.clock import START_MS
 from receipt.attribution import LOOK_BACK_MS, Attribution
 from receipt.handlers import KeepInbound
-from tests.integration.receipt_rig import Process, delivery_of, receipt_process
 
 pytestmark = pytest.mark.integration
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
+from tests.integration.suppression_rig import HASH, Rig, inbound, suppressions
+from tests.integration.test_dispatcher import Bench, operators_file
 
 from carillon.bus.rabbit import RabbitBus
 from carillon.copies import SuppressionCopy
@@ -16,8 +18,6 @@ from carillon.testing.builders import an_accepted
 from carillon.testing.bus_contract import eventually
 from carillon.testing.operator import ScriptedOperator
 from contacts.suppressions.domain import Change
-from tests.integration.suppression_rig import HASH, Rig, inbound, suppressions
-from tests.integration.test_dispatcher import Bench, operators_file
 
 pytestmark = pytest.mark.integration
 
@@ -95,7 +95,7 @@ async def test_nothing_leaves_a_second_after_a_stop_in_the_middle_of_a_backlog(
     await eventually(lambda: len(bench.heard.submitted()) + len(bench.heard.refused()) == 800, 60)
     assert [sent_to(operator, number) for number in NUMBERS] == [*after_a_second[:2], 200, 200]
     assert Counter(refused.code for refused in bench.heard.refused()) == {"suppressed": 400 - sum(after_a_second[:2])}
-    ended = [record.id for record in (*bench.heard.submitted(), *bench.heard.refused())]
+    ended = [submitted.id for submitted in bench.heard.submitted()] + [refused.id for refused in bench.heard.refused()]
     assert sorted(ended) == sorted(message.id for message in messages)
 
 
@@ -147,9 +147,7 @@ async def test_a_message_that_has_begun_is_not_cut_in_half(
     assert len(operator.submits) == 4
 
 
-async def test_what_is_heard_how_soon(
-    bench: Bench, contacts: Contacts, vhost_url: str
-) -> None:
+async def test_what_is_heard_how_soon(bench: Bench, contacts: Contacts, vhost_url: str) -> None:
     """An opt-out is in a dispatcher's memory well within the second, a hundred times in a row."""
     rig = await contacts.start()
     bus = RabbitBus(vhost_url, name="copy", temporary=TEMPORARY_ERRORS)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.integration.suppression_rig import HASH, FlakyBus, Rig, inbound, suppressions
 
 from carillon.events.audience import OptedIn, OptedOut
 from carillon.events.catalogue import (
@@ -20,7 +21,6 @@ from carillon.testing.bus_contract import eventually
 from contacts.consent.entry import CONTENT, Entry
 from contacts.consent.log import ConsentLog
 from contacts.suppressions.domain import Change
-from tests.integration.suppression_rig import HASH, FlakyBus, Rig, inbound, suppressions
 
 pytestmark = pytest.mark.integration
 

@@ -130,7 +130,7 @@ def _update(hash_: bytes, change: Change, now_ms: int) -> UpdateOne:
         "version": {"$add": [{"$ifNull": ["$version", 0]}, 1]},
         "pending": {"$concatArrays": [{"$ifNull": ["$pending", []]}, [{"$literal": pending}]]},
     }
-    steps = [
+    steps: list[Document] = [
         {"$set": {"changes": _changes(change)}},
         {"$set": {name: {"$cond": ["$changes", value, f"${name}"]} for name, value in values.items()}},
         {"$unset": "changes"},

@@ -78,7 +78,7 @@ class Checked(BaseModel):
 
     number: str
     suppressed: bool
-    reason: Reason | None = None
+    reason: str | None = None
 
 
 class CheckedNumbers(BaseModel):

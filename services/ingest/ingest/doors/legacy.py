@@ -121,9 +121,9 @@ class LegacyDoor:
         if unreadable is not None:
             raise unreadable
         message = draft_of(parameters, account, door, self._clock.now_ms())
-        refusal = refusal_of(message, self._suppressed, "number")
-        if refusal is not None:
-            raise refusal
+        suppressed = refusal_of(message, self._suppressed, "number")
+        if suppressed is not None:
+            raise suppressed
         message.trace = traces.current_traceparent()
         message.id = self._ids.next()
         await self._promise(account, message)
