@@ -143,6 +143,8 @@ def durable_arguments(queue: Queue) -> dict[str, dict[str, object]]:
         queue.retry: retry_arguments(queue),
         queue.name: queue_arguments(queue),
     }
+
+
 def suppression_copy(service: str, process: str) -> Queue:
     """One process's own ear for opt-outs and opt-ins."""
     keys = (CONTACT_OPTED_OUT.key(), CONTACT_OPTED_IN.key(), CONTACT_COPIED.key())
