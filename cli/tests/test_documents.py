@@ -79,7 +79,20 @@ def test_every_example_is_as_its_schema_says(asyncapi: dict[str, Any]) -> None:
             checker.validate(example["payload"])
             broken = example["payload"][0] if isinstance(example["payload"], list) else example["payload"]
             with pytest.raises(jsonschema.ValidationError):
-                checker.validate([{**broken, "account": 1, "id": -1, "data": [], "operator": 1, "message": 1}])
+                checker.validate(
+                    [
+                        {
+                            **broken,
+                            "account": 1,
+                            "id": -1,
+                            "data": [],
+                            "operator": 1,
+                            "message": 1,
+                            "at": "x",
+                            "through": "x",
+                        }
+                    ]
+                )
 
 
 def test_it_is_valid_by_the_official_schema(asyncapi: dict[str, Any]) -> None:
