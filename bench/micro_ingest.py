@@ -104,9 +104,7 @@ def make_app() -> App:
     acceptance = Acceptance(ForgetfulBus(), max_waiting=20_000)
     till = Till(accounts, Purse(ForgetfulBus(), service="ingest", process="bench", clock=clock))
     stopped = Stopped()
-    legacy = LegacyDoor(
-        accounts, PasswordVerifier(), acceptance, till, NoReferences(), ids, clock, suppressed=stopped
-    )
+    legacy = LegacyDoor(accounts, PasswordVerifier(), acceptance, till, NoReferences(), ids, clock, suppressed=stopped)
     door = JsonDoor(acceptance, till, Idempotency(MemoryStore(), clock), ids, clock, suppressed=stopped)
     return api.application(door, legacy, accounts, clock, health=dict)
 

@@ -41,9 +41,7 @@ def build(settings: Settings) -> Service:
     prices = PriceCopy(bus, database, service="ingest", process=process)
     purse = Purse(bus, service="ingest", process=process, clock=clock)
     till = Till(prices, purse)
-    suppressed = SuppressionCopy(
-        bus, database, NumberHash(settings.number_hash_key), service="ingest", process=process
-    )
+    suppressed = SuppressionCopy(bus, database, NumberHash(settings.number_hash_key), service="ingest", process=process)
     refs = Refs(database, clock, max_waiting=settings.ingest_max_waiting)
     keys = Keys(database)
     acceptance = Acceptance(bus, max_waiting=settings.ingest_max_waiting)
