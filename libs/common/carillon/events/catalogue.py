@@ -18,10 +18,8 @@ from carillon.events.audience import (
 )
 from carillon.events.base import Lane, Record
 from carillon.events.credit import LeaseAnswered, LeaseEnded, LeaseRequested
-from carillon.events.message import Accepted, Refused, Routed, StatusChanged, Submitted
-from carillon.events.prices import PriceCopyRequested, PriceListChanged, PriceRate
-from carillon.events.report import InboundReceived, ReportReceived
 from carillon.events.message import Accepted, Bounced, Refused, Routed, StatusChanged, Submitted
+from carillon.events.prices import PriceCopyRequested, PriceListChanged, PriceRate
 from carillon.events.report import InboundAttributed, InboundReceived, ReportReceived
 
 # Services that keep a copy of the accounts.
