@@ -5,16 +5,32 @@ import typing
 import msgspec
 import pytest
 
-from carillon.bus.topology import DURABLE_QUEUES, account_copy, dispatcher_submit, lease_answers, price_copy
-from carillon.events import account, credit, message, prices, report
+from carillon.bus.topology import (
+    DURABLE_QUEUES,
+    account_copy,
+    dispatcher_submit,
+    lease_answers,
+    price_copy,
+    suppression_copy,
+)
+from carillon.events import account, audience, credit, message, prices, report
 from carillon.events.base import LANES, Record
-from carillon.events.catalogue import BY_NAME, CATALOGUE, COPIES_OF_ACCOUNTS, COPIES_OF_PRICES, SPENDERS, Event
+from carillon.events.catalogue import (
+    BY_NAME,
+    CATALOGUE,
+    COPIES_OF_ACCOUNTS,
+    COPIES_OF_PRICES,
+    COPIES_OF_SUPPRESSIONS,
+    SPENDERS,
+    Event,
+)
 from carillon.events.codec import BadRecordError, decode, encode
 
 SERVICES = {"ingest", "contacts", "campaign-scheduler", "dispatcher", "receipt", "accounts", "portal", "chat"}
 # asked by many, answered by one; every other event is a fact
 REQUESTS = {
     "account.copy_requested.v1", "prices.copy_requested.v1", "credit.lease_requested.v1", "credit.lease_ended.v1",
+    "contact.copy_requested.v1",
 }  # fmt: skip
 
 events = pytest.mark.parametrize("event", CATALOGUE, ids=lambda event: event.name)
@@ -31,7 +47,7 @@ def test_who_says_and_who_listens(event: Event) -> None:
 @events
 def test_name(event: Event) -> None:
     subject, word, version = event.name.split(".")
-    assert subject in {"message", "report", "inbound", "account", "prices", "credit"}
+    assert subject in {"message", "report", "inbound", "account", "prices", "credit", "audience", "contact"}
     assert word.isidentifier()
     assert version == "v1"
     assert BY_NAME[event.name] is event
@@ -75,9 +91,10 @@ def _metas(annotation: object) -> list[msgspec.Meta]:
 
 def test_every_record_is_in_the_catalogue_or_part_of_one() -> None:
     parts = {account.Door, account.ApiKey, account.Callback, prices.PriceRate, Record}
+    parts |= {audience.Audience, audience.Recipient, audience.Will}
     records = {
         thing
-        for module in (account, credit, message, prices, report)
+        for module in (account, audience, credit, message, prices, report)
         for thing in vars(module).values()
         if isinstance(thing, type) and issubclass(thing, Record)
     }
@@ -90,6 +107,7 @@ def test_no_queue_is_forgotten() -> None:
     queues += [account_copy(service, "p") for service in COPIES_OF_ACCOUNTS]
     queues += [price_copy(service, "p") for service in COPIES_OF_PRICES]
     queues += [lease_answers(service, "p") for service in SPENDERS]
+    queues += [suppression_copy(service, "p") for service in COPIES_OF_SUPPRESSIONS]
     for event in CATALOGUE:
         lanes = LANES if event.has_lanes else (None,)
         place = "north" if event.name == "message.routed.v1" else None
