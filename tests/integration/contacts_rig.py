@@ -1,0 +1,130 @@
+"""What the contacts service's integration tests share: one process of it, its API, and the records it hears and says."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from carillon.bus import Delivery
+from carillon.bus.port import Subscription
+from carillon.bus.rabbit import RabbitBus
+from carillon.bus.topology import CAMPAIGN_PAGES
+from carillon.events.account import AccountChanged, ApiKey
+from carillon.events.audience import AudiencePage
+from carillon.events.catalogue import ACCOUNT_CHANGED
+from carillon.http.api_keys import hash_api_key
+from carillon.mongo import TEMPORARY_ERRORS, Mongo
+from carillon.runtime.lifecycle import start_all
+from carillon.testing.builders import an_account
+from carillon.testing.bus_contract import eventually
+from contacts.main import build
+from contacts.settings import Settings
+
+ENDED = ("finished", "failed", "undone")
+
+
+def account(number: int = 1) -> AccountChanged:
+    key = f"ck_live_{number}"
+    return an_account(
+        id=f"acc_{number}",
+        api_keys=[ApiKey(id=f"key_{number}", hash=hash_api_key(key), scopes=["contacts"])],
+        country="FR",
+        doors=[],
+    )
+
+
+@dataclass
+class Rig:
+    """The API as account 1 sees it (`api`) and as account 2 does (`other`)."""
+
+    api: httpx.AsyncClient
+    other: httpx.AsyncClient
+    mongo: Mongo
+    bus: RabbitBus
+    pages: list[AudiencePage]
+
+    async def upload(self, data: bytes, *, ended: bool = True, **options: Any) -> dict[str, Any]:
+        """One import, awaited to its end."""
+        name = options.pop("file_name", "contacts.csv")
+        answer = await self.api.post("/v1/imports", files={"file": (name, data)}, data=options)
+        assert answer.status_code == 202, answer.text
+        return await self.ended(answer.json()["id"]) if ended else answer.json()
+
+    async def ended(self, id_: str, within_s: float = 60) -> dict[str, Any]:
+        async with asyncio.timeout(within_s):
+            while True:
+                seen: dict[str, Any] = (await self.api.get(f"/v1/imports/{id_}")).json()
+                if seen["state"] in ENDED:
+                    return seen
+                await asyncio.sleep(0.05)
+
+    async def contacts(self, **query: Any) -> list[dict[str, Any]]:
+        """All of them, page by page."""
+        found: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            parameters = {"limit": 500, **query, **({"cursor": cursor} if cursor else {})}
+            page = (await self.api.get("/v1/contacts", params=parameters)).json()
+            found += page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return found
+
+    async def groups(self) -> dict[str, dict[str, Any]]:
+        page = (await self.api.get("/v1/groups", params={"limit": 500})).json()
+        return {group["name"]: group for group in page["items"]}
+
+    async def report(self, id_: str) -> list[str]:
+        answer = await self.api.get(f"/v1/imports/{id_}/errors")
+        return answer.content.decode("utf-8-sig").splitlines()[1:]
+
+
+@asynccontextmanager
+async def rig(settings: Settings) -> AsyncIterator[Rig]:
+    """One contacts process, and another service's end of the bus."""
+    service = build(settings)
+    mongo = Mongo(settings.mongo_url, prefix=settings.mongo_prefix)
+    bus = RabbitBus(settings.amqp_url, name="test", temporary=TEMPORARY_ERRORS)
+    pages: list[AudiencePage] = []
+
+    async def hear(deliveries: Any) -> None:
+        for delivery in deliveries:
+            assert isinstance(delivery, Delivery)
+            pages.extend(record for record in delivery.records if isinstance(record, AudiencePage))
+
+    async with AsyncExitStack() as stack:
+        await start_all([*service.parts, mongo, bus], stack)
+        await bus.subscribe(Subscription(CAMPAIGN_PAGES, hear))
+        await bus.publish(ACCOUNT_CHANGED, [account(1), account(2)])
+        clients = [
+            await stack.enter_async_context(
+                httpx.AsyncClient(
+                    transport=httpx.ASGITransport(service.app),
+                    base_url="http://contacts",
+                    headers={"Authorization": f"Bearer ck_live_{number}"},
+                    timeout=60,
+                )
+            )
+            for number in (1, 2)
+        ]
+        for client in clients:
+            await eventually_ok(client)
+        yield Rig(clients[0], clients[1], mongo, bus, pages)
+
+
+async def eventually_ok(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(10):
+        while (await client.get("/v1/groups")).status_code != 200:
+            await asyncio.sleep(0.02)
+
+
+async def until(condition: Any, within_s: float = 10) -> None:
+    await eventually(condition, within_s=within_s)
+
+
+def sse_of(body: str) -> list[dict[str, Any]]:
+    return [json.loads(line.removeprefix("data: ")) for line in body.splitlines() if line.startswith("data: ")]
