@@ -1,4 +1,4 @@
-"""What the contacts service's integration tests share: one process of it, its API, and the records it hears and says."""
+"""What the integration tests of contacts share: one process of it, its API, and the records it hears and says."""
 
 import asyncio
 import json

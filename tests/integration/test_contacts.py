@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import openpyxl
 import pytest
+from tests.integration.contacts_rig import Rig, rig, sse_of, until
 
 from carillon.events.audience import Audience, AudienceRequested
 from carillon.events.catalogue import AUDIENCE_REQUESTED
 from contacts.settings import Settings
-from tests.integration.contacts_rig import Rig, rig, sse_of, until
 
 pytestmark = pytest.mark.integration
 
@@ -68,13 +68,17 @@ async def test_bad_rows_are_reported_and_hold_up_nothing_else(here: Rig) -> None
     assert [group["name"] for group in people["33612345678"]["groups"]] == ["VIP"]
     assert people["33612345679"]["name"] == "Dupont; Éva"
     report = [line.split(";")[:3] for line in await here.report(done["id"])]
-    assert report == [
-        ["2", "note", "leading_zero_restored"],
-        ["3", "refused", "number_rounded"],
-        ["4", "refused", "number_empty"],
-        ["5", "refused", "number_not_numeric"],
-        ["6", "refused", "number_not_mobile"],
-    ] or report[4][2] == "number_impossible"
+    assert (
+        report
+        == [
+            ["2", "note", "leading_zero_restored"],
+            ["3", "refused", "number_rounded"],
+            ["4", "refused", "number_empty"],
+            ["5", "refused", "number_not_numeric"],
+            ["6", "refused", "number_not_mobile"],
+        ]
+        or report[4][2] == "number_impossible"
+    )
     assert await here.contacts(attribute="Ville:Nantes") == [people["33612345679"]]
 
 

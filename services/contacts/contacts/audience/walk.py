@@ -16,6 +16,8 @@ from contacts.domain.merging import Read, next_numbers
 from contacts.store import Stores
 from contacts.store.contacts import Filter
 
+_MERGED = 100  # groups whose index ranges MongoDB merges in the order of numbers (it does so up to 200)
+
 
 class Person(NamedTuple):
     """A number of an audience, with what is known of it."""
@@ -69,7 +71,8 @@ class Walk:
         if not wanted:
             return self._filters
         exist = await self._stores.groups.by_ids(self._account, wanted)
-        return [one for one in self._filters if one.groups is None or one.groups[0] in exist]
+        left = [group for group in wanted if group in exist]
+        return [self._filters[0]._replace(groups=left[at : at + _MERGED]) for at in range(0, len(left), _MERGED)]
 
     async def _own_file(self) -> str | None:
         """The file, if it is this account's and is an audience; else it is as good as empty."""
@@ -94,7 +97,7 @@ class Walk:
 
 
 def _filters(audience: Audience) -> list[Filter]:
-    """One for each group, so that each is read in the order of its numbers."""
+    """All groups in one, for MongoDB to merge."""
     if audience.everyone or (audience.attributes and not audience.groups):
         return [Filter(None, audience.attributes)]
-    return [Filter([group], audience.attributes) for group in dict.fromkeys(audience.groups)]
+    return [Filter(list(dict.fromkeys(audience.groups)), audience.attributes)] if audience.groups else []

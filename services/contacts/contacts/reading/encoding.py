@@ -5,6 +5,7 @@ read as both, and the reading that gives more of what names are written with win
 """
 
 import codecs
+import re
 from collections import Counter
 from typing import Final, Literal
 
@@ -13,7 +14,11 @@ ENCODINGS: Final[tuple[Encoding, ...]] = ("utf-8", "cp1252", "mac_roman")
 UTF8_BOM: Final = b"\xef\xbb\xbf"
 UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 
-_ASCII: Final = bytes(range(128))
+_HIGH: Final = re.compile(rb"([A-Z]{2}|[a-z])?([\x80-\xff])")
+_OTHER: Final = b""
+_SMALL: Final = b"a"
+_CAPITALS_BEFORE: Final = b"AA"
+_WRONG_CASE: Final = 0.5
 _COMMON: Final = "éèàçêôùîïâëûœäöüß"
 _CAPITALS: Final = "ÉÈÀÇÊÔÎÄÖÜ"
 _LETTERS: Final = "áíóúñãõåøæÁÍÓÚÑÃÕÅØÆÙÏÂËÛŒìòÌÒÿŸ"
@@ -28,8 +33,16 @@ def _weight(character: str) -> float:
     return -1.0
 
 
-def _weights(encoding: str) -> tuple[float, ...]:
-    return tuple(_weight(bytes((octet,)).decode(encoding, "replace")) if octet > 127 else 0.0 for octet in range(256))
+def _weights(encoding: str) -> dict[tuple[bytes, int], float]:
+    """By what stands before a byte (two capitals, a small letter, or anything else) and the byte."""
+    found: dict[tuple[bytes, int], float] = {}
+    for octet in range(128, 256):
+        character = bytes((octet,)).decode(encoding, "replace")
+        weight = _weight(character)
+        found[_OTHER, octet] = weight
+        found[_SMALL, octet] = weight - _WRONG_CASE * character.isupper()
+        found[_CAPITALS_BEFORE, octet] = weight - _WRONG_CASE * character.islower()
+    return found
 
 
 _CP1252: Final = _weights("cp1252")
@@ -43,7 +56,7 @@ class Sniffer:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._is_utf8 = True
         self._has_bom: bool | None = None
-        self._high: Counter[int] = Counter()
+        self._high: Counter[tuple[bytes, bytes]] = Counter()
 
     def take(self, data: bytes) -> None:
         """The next bytes."""
@@ -55,7 +68,7 @@ class Sniffer:
             except UnicodeDecodeError:
                 self._is_utf8 = False
         if not data.isascii():
-            self._high.update(data.translate(None, delete=_ASCII))
+            self._high.update(_HIGH.findall(data))
 
     def verdict(self) -> Encoding:
         """After the last byte. A byte order mark settles it, whatever comes after."""
@@ -70,8 +83,12 @@ class Sniffer:
             return "utf-8"
         return "mac_roman" if self._score(_MAC_ROMAN) > self._score(_CP1252) else "cp1252"
 
-    def _score(self, weights: tuple[float, ...]) -> float:
-        return sum(weights[octet] * count for octet, count in self._high.items())
+    def _score(self, weights: dict[tuple[bytes, int], float]) -> float:
+        return sum(weights[_before(before), octet[0]] * count for (before, octet), count in self._high.items())
+
+
+def _before(before: bytes) -> bytes:
+    return _OTHER if not before else _SMALL if len(before) == 1 else _CAPITALS_BEFORE
 
 
 def decode(data: bytes, encoding: Encoding) -> str:

@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from motor.motor_asyncio import AsyncIOMotorCursor
 from msgspec.structs import replace
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -21,8 +22,15 @@ CONTACT_INDEXES: Final = (
     Index(("account", "words")),
 )
 SEPARATOR: Final = "\x1f"
+_BY_NUMBER: Final = [("account", 1), ("number", 1)]
+_BY_WORD: Final = [("account", 1), ("words", 1)]
+_BY_GROUP: Final = [("account", 1), ("groups", 1), ("number", 1)]
+_BY_ATTRIBUTE: Final = [("account", 1), ("attributes", 1), ("number", 1)]
 _DUPLICATE_KEY: Final = 11_000
 _SEARCH_MS: Final = 1_000
+
+
+Cursor = AsyncIOMotorCursor[Document]
 
 
 class NumberTakenError(Exception):
@@ -43,6 +51,15 @@ class Filter(NamedTuple):
         if self.attributes:
             wanted["attributes"] = {"$all": [mark(name, value) for name, value in self.attributes.items()]}
         return wanted
+
+    def index(self) -> list[tuple[str, int]]:
+        """The one that gives both the choice and the order. MongoDB is told, since it chooses by trial.
+
+        A small group of a large account must never be looked for among all numbers.
+        """
+        if self.groups is not None:
+            return _BY_GROUP
+        return _BY_ATTRIBUTE if self.attributes else _BY_NUMBER
 
 
 class ContactStore:
@@ -95,18 +112,9 @@ class ContactStore:
         return {document["number"]: contact_of(document) async for document in found}
 
     async def page(self, account: str, wanted: Filter, after: str, limit: int) -> list[Contact]:
-        """In the order of their numbers, those after `after`. One index gives both the choice and the order."""
-        query = wanted.query(account, after)
-        cursor = self._contacts.find(query, batch_size=limit).sort("number", 1).limit(limit)
+        """In the order of their numbers, those after `after`."""
+        cursor = self._page(account, wanted, after, limit)
         return [contact_of(document) for document in await cursor.to_list(limit)]
-
-    async def numbers(self, account: str, wanted: Filter, after: str, limit: int) -> list[Document]:
-        """As `page`, only `number` and `groups`."""
-        query = wanted.query(account, after)
-        fields = {"_id": 0, "number": 1, "groups": 1}
-        cursor = self._contacts.find(query, fields, batch_size=limit).sort("number", 1).limit(limit)
-        found: list[Document] = await cursor.to_list(limit)
-        return found
 
     async def count(self, account: str, group: str) -> int:
         """Members of a group; an index is counted."""
@@ -114,8 +122,8 @@ class ContactStore:
 
     async def search(self, account: str, digits: Sequence[str], words: Sequence[str], limit: int) -> list[Contact]:
         """Whose number begins with one of `digits`, or who has words that begin as `words` do."""
-        cursor = self._contacts.find(search_query(account, digits, words)).limit(limit).max_time_ms(_SEARCH_MS)
-        return [contact_of(document) for document in await cursor.to_list(limit)]
+        found = await self._search(account, digits, words, limit).to_list(limit)
+        return [contact_of(document) for document in found]
 
     async def insert_new(self, contacts: Sequence[Contact]) -> list[str]:
         """Insert; returned are the ids that were not, since there is such an id or such a number already."""
@@ -172,11 +180,25 @@ class ContactStore:
             await self._contacts.update_many({"_id": {"$in": ids}}, {"$pull": {"groups": group}})
         return len(ids)
 
-    async def explain(self, query: Document, limit: int, *, sort: bool) -> Document:
-        """How MongoDB answers a query, with what it looked at."""
-        cursor = self._contacts.find(query).limit(limit)
-        explained: Document = await (cursor.sort("number", 1) if sort else cursor).explain()
+    async def explain_page(self, account: str, wanted: Filter, after: str, limit: int) -> Document:
+        """How MongoDB answers `page`, with what it looked at."""
+        explained: Document = await self._page(account, wanted, after, limit).explain()
         return explained
+
+    async def explain_search(self, account: str, digits: Sequence[str], words: Sequence[str], limit: int) -> Document:
+        """How MongoDB answers `search`, with what it looked at."""
+        explained: Document = await self._search(account, digits, words, limit).explain()
+        return explained
+
+    def _page(self, account: str, wanted: Filter, after: str, limit: int) -> Cursor:
+        query = wanted.query(account, after)
+        cursor = self._contacts.find(query, batch_size=limit).sort("number", 1).limit(limit)
+        return cursor.hint(wanted.index())
+
+    def _search(self, account: str, digits: Sequence[str], words: Sequence[str], limit: int) -> Cursor:
+        query = search_query(account, digits, words)
+        cursor = self._contacts.find(query).limit(limit).max_time_ms(_SEARCH_MS)
+        return cursor.hint(_BY_NUMBER if digits else _BY_WORD)
 
 
 def search_query(account: str, digits: Sequence[str], words: Sequence[str]) -> Document:
