@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +27,7 @@ from carillon.testing.bus_contract import eventually
 from contacts.main import build
 from contacts.settings import Settings
 
+KEY = {"Authorization": "Bearer ck_live_1"}
 ENDED = ("finished", "failed", "undone")
 
 
@@ -128,3 +132,36 @@ async def until(condition: Any, within_s: float = 10) -> None:
 
 def sse_of(body: str) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix("data: ")) for line in body.splitlines() if line.startswith("data: ")]
+
+
+async def started(settings: Settings) -> tuple[asyncio.subprocess.Process, str]:
+    """A contacts process of its own that knows account 1."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "CARILLON_AMQP_URL": settings.amqp_url,
+        "CARILLON_MONGO_URL": settings.mongo_url,
+        "CARILLON_MONGO_PREFIX": settings.mongo_prefix,
+        "CARILLON_CONTACTS_PORT": str(port),
+        "CARILLON_LOG_LEVEL": "warning",
+    }
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "contacts", env=environment)
+    url = f"http://127.0.0.1:{port}"
+    bus = RabbitBus(settings.amqp_url, name="test")
+    await bus.start()
+    async with asyncio.timeout(60), httpx.AsyncClient(base_url=url) as api:
+        while True:
+            await asyncio.sleep(0.1)
+            try:
+                if (await api.get("/readyz")).status_code == 200:
+                    break
+            except httpx.TransportError:
+                assert process.returncode is None
+        await bus.publish(ACCOUNT_CHANGED, [account(1)])
+        while (await api.get("/v1/groups", headers=KEY)).status_code != 200:
+            await asyncio.sleep(0.05)
+    await bus.stop()
+    return process, url
