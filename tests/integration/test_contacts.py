@@ -3,12 +3,13 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from functools import partial
 
 import openpyxl
 import pytest
 from tests.integration.contacts_rig import Rig, rig, sse_of, until
 
-from carillon.events.audience import Audience, AudienceRequested
+from carillon.events.audience import Audience, AudiencePage, AudienceRequested
 from carillon.events.catalogue import AUDIENCE_REQUESTED
 from contacts.settings import Settings
 
@@ -254,7 +255,7 @@ async def test_a_campaign_gets_each_number_once_and_in_order(here: Rig) -> None:
                 campaign=f"cmp_{number}", account="acc_1", page=page, after=after, audience=audience
             )
             await here.bus.publish(AUDIENCE_REQUESTED, [asked])
-            await until(lambda number=number, page=page: _page(here, number, page))  # type: ignore[misc]
+            await until(partial(_page, here, number, page))
             answer = _page(here, number, page)
             assert answer is not None
             got += [recipient.number for recipient in answer.recipients]
@@ -278,7 +279,7 @@ async def test_a_campaign_gets_each_number_once_and_in_order(here: Rig) -> None:
     assert unknown.status_code == 404
 
 
-def _page(here: Rig, number: int, page: int):  # type: ignore[no-untyped-def]
+def _page(here: Rig, number: int, page: int) -> AudiencePage | None:
     return next((each for each in here.pages if each.campaign == f"cmp_{number}" and each.page == page), None)
 
 

@@ -52,7 +52,7 @@ class Filter(NamedTuple):
             wanted["attributes"] = {"$all": [mark(name, value) for name, value in self.attributes.items()]}
         return wanted
 
-    def index(self) -> list[tuple[str, int]]:
+    def hint(self) -> list[tuple[str, int]]:
         """The one that gives both the choice and the order. MongoDB is told, since it chooses by trial.
 
         A small group of a large account must never be looked for among all numbers.
@@ -193,7 +193,7 @@ class ContactStore:
     def _page(self, account: str, wanted: Filter, after: str, limit: int) -> Cursor:
         query = wanted.query(account, after)
         cursor = self._contacts.find(query, batch_size=limit).sort("number", 1).limit(limit)
-        return cursor.hint(wanted.index())
+        return cursor.hint(wanted.hint())
 
     def _search(self, account: str, digits: Sequence[str], words: Sequence[str], limit: int) -> Cursor:
         query = search_query(account, digits, words)
