@@ -12,6 +12,7 @@ from carillon_cli import consents, containers, parked
 from carillon_cli import containers, parked
 from carillon_cli import consents
 from carillon_cli import contacts
+from carillon_cli import consents, contacts
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from carillon.bus import Delivery
 from carillon.bus.port import Subscription
@@ -28,7 +29,15 @@ from contacts.main import build
 from contacts.settings import Settings
 
 KEY = {"Authorization": "Bearer ck_live_1"}
+HASH_KEY = "a key that is long enough for a test of contacts"
 ENDED = ("finished", "failed", "undone")
+
+
+def settings_of(amqp_url: str, mongo_url: str, mongo_prefix: str) -> Settings:
+    """Of a service for one test."""
+    return Settings(
+        amqp_url=amqp_url, mongo_url=mongo_url, mongo_prefix=mongo_prefix, number_hash_key=SecretStr(HASH_KEY)
+    )
 
 
 def account(number: int = 1) -> AccountChanged:
@@ -146,6 +155,7 @@ async def started(settings: Settings) -> tuple[asyncio.subprocess.Process, str]:
         "CARILLON_MONGO_URL": settings.mongo_url,
         "CARILLON_MONGO_PREFIX": settings.mongo_prefix,
         "CARILLON_CONTACTS_PORT": str(port),
+        "CARILLON_NUMBER_HASH_KEY": HASH_KEY,
         "CARILLON_LOG_LEVEL": "warning",
     }
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "contacts", env=environment)

@@ -7,7 +7,7 @@ from functools import partial
 
 import openpyxl
 import pytest
-from tests.integration.contacts_rig import Rig, rig, sse_of, until
+from tests.integration.contacts_rig import Rig, rig, settings_of, sse_of, until
 
 from carillon.events.audience import Audience, AudiencePage, AudienceRequested
 from carillon.events.catalogue import AUDIENCE_REQUESTED
@@ -20,7 +20,7 @@ SEED = "33611223344\r\n33612345678;NomContact\r\n33687654321;NomContact;NomGroup
 
 @pytest.fixture
 def settings(vhost_url: str, mongo_url: str, mongo_prefix: str) -> Settings:
-    return Settings(amqp_url=vhost_url, mongo_url=mongo_url, mongo_prefix=mongo_prefix)
+    return settings_of(vhost_url, mongo_url, mongo_prefix)
 
 
 @pytest.fixture
@@ -194,6 +194,29 @@ async def test_contacts_by_hand(here: Rig) -> None:
     assert (await api.post("/v1/groups", json={"name": "clients fidèles"})).status_code == 201
     assert (await api.delete(path)).status_code == 204
     assert (await api.get(path)).json()["code"] == "contact_unknown"
+
+
+async def test_who_was_erased_stays_erased_and_who_said_stop_is_marked(here: Rig) -> None:
+    await here.upload(b"33612345678;Anne\n33612345679;Bo\n")
+    anne, bo = await here.contacts()
+    erased = await here.api.post(f"/v1/contacts/{anne['id']}:erase")
+    assert erased.status_code < 300, erased.text
+    batches = here.mongo.database("contacts")["import_batches"]
+    bodies = [document["body"] async for document in batches.find({})]
+    assert len(bodies) == 1
+    assert b"33612345679" in bodies[0]
+    assert b"33612345678" not in bodies[0]
+    stopped = await here.api.post("/v1/suppressions", json={"number": "33612345679"})
+    assert stopped.status_code < 300, stopped.text
+    done = await here.upload(b"33612345678;Anne\n33612345679;Bo\n")
+    assert (done["counts"]["refused"], done["counts"]["unchanged"]) == (1, 1)
+    assert [line.split(";")[2] for line in await here.report(done["id"])] == ["number_erased"]
+    again = await here.api.post("/v1/contacts", json={"number": "0612345678"})
+    assert (again.status_code, again.json()["code"]) == (409, "number_erased")
+    assert [(each["id"], each["suppressed"]) for each in await here.contacts()] == [(bo["id"], "manual")]
+    numbers = ["33612345678", "33612345670"]
+    counted = await here.api.post("/v1/contacts/count", json={"audience": {"everyone": True, "numbers": numbers}})
+    assert counted.json() == {"recipients": 3, "suppressed": 2, "by_country": {"FR": 1}}
 
 
 async def test_an_account_sees_nothing_of_another(here: Rig) -> None:

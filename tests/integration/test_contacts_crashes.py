@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.contacts_rig import rig, started
+from tests.integration.contacts_rig import rig, settings_of, started
 
 from carillon.mongo import Mongo
 from carillon.runtime.clock import SystemClock
@@ -33,7 +33,7 @@ ROWS = 30_000
 
 @pytest.fixture
 def settings(vhost_url: str, mongo_url: str, mongo_prefix: str) -> Settings:
-    return Settings(amqp_url=vhost_url, mongo_url=mongo_url, mongo_prefix=mongo_prefix)
+    return settings_of(vhost_url, mongo_url, mongo_prefix)
 
 
 async def test_an_import_goes_on_where_killed_workers_left_it(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from contacts.consumers import subscriptions
 from contacts.handlers import AnswerAudience
 from contacts.imports.decide import Decide
 from contacts.imports.desk import Desk
+from contacts.imports.forget import ForgetRows
 from contacts.imports.upload import Uploads
 from contacts.imports.work import Work
 from contacts.imports.worker import ImportWorker
@@ -51,6 +52,7 @@ def build(settings: Settings) -> Service:
         NumberHash(settings.number_hash_key),
         clock,
         bounces_to_suppress=settings.bounces_to_suppress,
+        others=[ForgetRows(stores)],
     )
     reasons = suppressions.suppressed.reasons
 

@@ -39,6 +39,10 @@ class FileRowStore:
         found = await self._rows.find(wanted, batch_size=limit).sort("_id", 1).limit(limit).to_list(limit)
         return [_decoder.decode(document["body"]) for document in found]
 
+    async def remove_number(self, import_: str, number: str) -> None:
+        """What it says of one number."""
+        await self._rows.delete_one({"_id": f"{import_}:{number}"})
+
     async def remove(self, import_: str) -> None:
         """All of an import."""
         await self._rows.delete_many({"_id": {"$gte": f"{import_}:", "$lt": f"{import_};"}})
