@@ -206,7 +206,7 @@ async def test_who_was_erased_stays_erased_and_who_said_stop_is_marked(here: Rig
     assert len(bodies) == 1
     assert b"33612345679" in bodies[0]
     assert b"33612345678" not in bodies[0]
-    stopped = await here.api.post("/v1/suppressions", json={"number": "33612345679"})
+    stopped = await here.api.post("/v1/suppressions", json={"numbers": ["33612345679"]})
     assert stopped.status_code < 300, stopped.text
     done = await here.upload(b"33612345678;Anne\n33612345679;Bo\n")
     assert (done["counts"]["refused"], done["counts"]["unchanged"]) == (1, 1)
