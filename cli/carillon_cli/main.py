@@ -13,6 +13,7 @@ from carillon_cli import containers, parked
 from carillon_cli import consents
 from carillon_cli import contacts
 from carillon_cli import consents, contacts
+from carillon_cli import consents, contacts, containers, parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
@@ -35,7 +36,6 @@ app.add_typer(parked.app, name="parked")
 app.add_typer(containers.app, name="compose")
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(contacts.app, name="contacts")
-
 app.add_typer(consents.app, name="consents")
 
 
