@@ -8,11 +8,6 @@ from typing import Annotated
 import typer
 
 from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
-from carillon_cli import consents, containers, parked
-from carillon_cli import containers, parked
-from carillon_cli import consents
-from carillon_cli import contacts
-from carillon_cli import consents, contacts
 from carillon_cli import consents, contacts, containers, parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
