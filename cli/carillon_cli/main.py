@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
+from carillon_cli import consents, contacts, containers, parked
+from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
 from carillon_cli.receipts import commands as receipts
@@ -28,7 +30,7 @@ app = typer.Typer(
 app.add_typer(parked.app, name="parked")
 app.add_typer(containers.app, name="compose")
 app.add_typer(receipts.app, name="receipts")
-
+app.add_typer(contacts.app, name="contacts")
 app.add_typer(consents.app, name="consents")
 
 

@@ -23,7 +23,7 @@ from contacts.people import People
 from contacts.suppressed import Suppressed
 from contacts.suppressions import api, cleaning_api
 from contacts.suppressions.bounces import BOUNCE_INDEXES, BounceStore, CountBounces
-from contacts.suppressions.handlers import ChangeSuppressions, SayChanges, SayCopies, SayPending
+from contacts.suppressions.handlers import ChangeSuppressions, Forgets, SayChanges, SayCopies, SayPending
 from contacts.suppressions.store import SUPPRESSION_INDEXES, SuppressionStore
 
 SCOPE = "contacts"
@@ -63,16 +63,23 @@ class SuppressionRoom:
 
 
 def suppression_room(
-    database: Database, bus: Bus, accounts: Directory, numbers: NumberHash, clock: Clock, *, bounces_to_suppress: int
+    database: Database,
+    bus: Bus,
+    accounts: Directory,
+    numbers: NumberHash,
+    clock: Clock,
+    *,
+    bounces_to_suppress: int,
+    others: Sequence[Forgets] = (),
 ) -> SuppressionRoom:
-    """Wire it; nothing is connected before its parts are started."""
+    """Wire it; nothing is connected before its parts are started. `others` forget who is erased, too."""
     store = SuppressionStore(database, numbers)
     consents = ConsentLog(database, numbers)
     bounces = BounceStore(database, numbers)
     reviews = ReviewStore(database)
     people = People(database)
     suppressed = Suppressed(database, numbers)
-    say = SayChanges(store, consents, [people, bounces, reviews], bus)
+    say = SayChanges(store, consents, [people, bounces, reviews, *others], bus)
     change = ChangeSuppressions(store, say, clock)
     subscriptions = [
         Subscription(CONTACTS_INBOUND, HearStop(change, reviews)),
