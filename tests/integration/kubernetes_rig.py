@@ -65,7 +65,7 @@ class Rendered:
         return read
 
     def files(self, workload: Object) -> dict[str, str]:
-        """Every file that volumes put into the container: path to its content, or to `secret:<name>/<key>`."""
+        """Every file that volumes put into the container: path to its content, or to `a secret of ours:<name>/<key>`."""
         volumes = {volume["name"]: volume for volume in pod(workload)["volumes"]}
         (container,) = pod(workload)["containers"]
         found: dict[str, str] = {}
@@ -81,7 +81,7 @@ class Rendered:
         if "secret" in volume:
             sources.append(volume["secret"])
         return {
-            item["path"]: f"secret:{source.get('name') or source['secretName']}/{item['key']}"
+            item["path"]: f"a secret of ours:{source.get('name') or source['secretName']}/{item['key']}"
             for source in sources
             for item in source.get("items", ())
         }

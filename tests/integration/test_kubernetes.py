@@ -127,8 +127,8 @@ def test_the_settings_are_complete_and_as_the_pod_is_made(
         assert getattr(settings, f"{package(name)}_port") == DEFAULT_PORTS[name]
         assert settings.log_format == "json"
         if name != "simulator":
-            assert settings.amqp_url == "secret:carillon-rabbitmq-default-user/connection_string"
-            assert settings.mongo_url == "secret:carillon-mongodb-admin-carillon/connectionString.standard"
+            assert settings.amqp_url == "a secret of ours:carillon-rabbitmq-default-user/connection_string"
+            assert settings.mongo_url == "a secret of ours:carillon-mongodb-admin-carillon/connectionString.standard"
         if name == "accounts":
             assert settings.admin_token, "without a token the admin API is shut"
         grace_s, ends_s = settings.grace_s, pod(deployment)["terminationGracePeriodSeconds"]

@@ -187,6 +187,7 @@ async def test_every_service_declares_exactly_the_indexes_that_it_makes(
         "OPERATORS_FILE": str(operators),
         "ADMIN_TOKEN": "token",
         "SIMULATOR_SMPP_PORT": "0",
+        "NUMBER_HASH_KEY": "a-key-of-the-test-and-nobody-elses",
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"CARILLON_{name}", value)
