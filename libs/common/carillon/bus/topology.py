@@ -11,6 +11,8 @@ from carillon.events.base import LANES, Lane
 from carillon.events.catalogue import (
     ACCOUNT_CHANGED,
     ACCOUNT_COPY_REQUESTED,
+    AUDIENCE_PAGE,
+    AUDIENCE_REQUESTED,
     INBOUND_RECEIVED,
     MESSAGE_ACCEPTED,
     MESSAGE_REFUSED,
@@ -75,6 +77,8 @@ def receipt_callbacks(lane: Lane) -> Queue:
 
 RECEIPT_INBOUND = Queue("receipt.inbound", (INBOUND_RECEIVED.key(),))
 ACCOUNTS_COPIES = Queue("accounts.copies", (ACCOUNT_COPY_REQUESTED.key(),))
+CONTACTS_AUDIENCE = Queue("contacts.audience", (AUDIENCE_REQUESTED.key(),))
+CAMPAIGN_PAGES = Queue("campaign-scheduler.pages", (AUDIENCE_PAGE.key(),))
 
 DURABLE_QUEUES: tuple[Queue, ...] = (
     *(dispatcher_route(lane) for lane in LANES),
@@ -82,6 +86,8 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
     *(receipt_callbacks(lane) for lane in LANES),
     RECEIPT_INBOUND,
     ACCOUNTS_COPIES,
+    CONTACTS_AUDIENCE,
+    CAMPAIGN_PAGES,
 )
 
 

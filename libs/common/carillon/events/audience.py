@@ -29,7 +29,7 @@ class AudienceRequested(Record, kw_only=True):
     page: Annotated[int, Meta(ge=0, description="number of the page, from 0")]
     after: Annotated[str, Meta(description="the last number of the page before; empty for the first page")] = ""
     size: Annotated[int, Meta(ge=1, le=500, description="recipients wanted at most")] = 500
-    audience: Audience
+    audience: Annotated[Audience, Meta(description="whom the campaign is for")]
 
 
 class Recipient(Record, kw_only=True):
@@ -48,8 +48,8 @@ class AudiencePage(Record, kw_only=True):
 
     campaign: CampaignId
     account: AccountId
-    page: Annotated[int, Meta(ge=0)]
-    recipients: list[Recipient]
+    page: Annotated[int, Meta(ge=0, description="the page that was asked for")]
+    recipients: Annotated[list[Recipient], Meta(description="at most as many as were wanted")]
     last: Annotated[bool, Meta(description="no recipient comes after these")]
 
 

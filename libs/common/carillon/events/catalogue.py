@@ -6,6 +6,7 @@ Routing key: `<event name>` plus, for an event with lanes, `.<lane>`; `message.r
 from dataclasses import dataclass
 
 from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, Door
+from carillon.events.audience import Audience, AudiencePage, AudienceRequested, Recipient
 from carillon.events.base import Lane, Record
 from carillon.events.message import Accepted, Refused, Routed, StatusChanged, Submitted
 from carillon.events.report import InboundReceived, ReportReceived
@@ -79,6 +80,17 @@ ACCOUNT_COPY_REQUESTED = Event(
     "account.copy_requested.v1", AccountCopyRequested, COPIES_OF_ACCOUNTS, ("accounts",), False,
     AccountCopyRequested(service="ingest", at=1_795_000_000_000),
 )  # fmt: skip
+AUDIENCE_REQUESTED = Event(
+    "audience.requested.v1", AudienceRequested, ("campaign-scheduler",), ("contacts",), False,
+    AudienceRequested(campaign="cmp_1", account="acc_demo", page=0, audience=Audience(groups=["grp_1"])),
+)  # fmt: skip
+AUDIENCE_PAGE = Event(
+    "audience.page.v1", AudiencePage, ("contacts",), ("campaign-scheduler",), False,
+    AudiencePage(
+        campaign="cmp_1", account="acc_demo", page=0, last=True,
+        recipients=[Recipient(number=_ACCEPTED.number, contact="ctc_1", name="Anne", language="fr")],
+    ),
+)  # fmt: skip
 
 CATALOGUE: tuple[Event, ...] = (
     MESSAGE_ACCEPTED,
@@ -90,5 +102,7 @@ CATALOGUE: tuple[Event, ...] = (
     INBOUND_RECEIVED,
     ACCOUNT_CHANGED,
     ACCOUNT_COPY_REQUESTED,
+    AUDIENCE_REQUESTED,
+    AUDIENCE_PAGE,
 )  # fmt: skip
 BY_NAME: dict[str, Event] = {event.name: event for event in CATALOGUE}

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from carillon.bus.topology import DURABLE_QUEUES, account_copy, dispatcher_submit
-from carillon.events import account, message, report
+from carillon.events import account, audience, message, report
 from carillon.events.base import LANES, Record
 from carillon.events.catalogue import BY_NAME, CATALOGUE, COPIES_OF_ACCOUNTS, Event
 from carillon.events.codec import BadRecordError, decode, encode
@@ -28,7 +28,7 @@ def test_who_says_and_who_listens(event: Event) -> None:
 @events
 def test_name(event: Event) -> None:
     subject, word, version = event.name.split(".")
-    assert subject in {"message", "report", "inbound", "account"}
+    assert subject in {"message", "report", "inbound", "account", "audience"}
     assert word.isidentifier()
     assert version == "v1"
     assert BY_NAME[event.name] is event
@@ -71,10 +71,11 @@ def _metas(annotation: object) -> list[msgspec.Meta]:
 
 
 def test_every_record_is_in_the_catalogue_or_part_of_one() -> None:
-    parts = {account.Door, account.ApiKey, account.Callback, Record}
+    parts = {account.Door, account.ApiKey, account.Callback, audience.Audience, audience.Recipient, Record}
+    parts |= {audience.OptedOut, audience.OptedIn, audience.SuppressionCopyRequested}
     records = {
         thing
-        for module in (account, message, report)
+        for module in (account, audience, message, report)
         for thing in vars(module).values()
         if isinstance(thing, type) and issubclass(thing, Record)
     }
