@@ -15,6 +15,7 @@ from carillon.events.catalogue import (
     AUDIENCE_REQUESTED,
     INBOUND_RECEIVED,
     MESSAGE_ACCEPTED,
+    MESSAGE_DEFERRED,
     MESSAGE_REFUSED,
     MESSAGE_ROUTED,
     MESSAGE_STATUS,
@@ -63,6 +64,7 @@ def receipt_record(lane: Lane) -> Queue:
     """Everything that happens to a message, in one queue: one flush merges what belongs to one message."""
     keys = (
         MESSAGE_ACCEPTED.key(lane),
+        MESSAGE_DEFERRED.key(lane),
         MESSAGE_SUBMITTED.key(lane),
         MESSAGE_REFUSED.key(lane),
         REPORT_RECEIVED.key(lane),
@@ -79,6 +81,9 @@ RECEIPT_INBOUND = Queue("receipt.inbound", (INBOUND_RECEIVED.key(),))
 ACCOUNTS_COPIES = Queue("accounts.copies", (ACCOUNT_COPY_REQUESTED.key(),))
 CONTACTS_AUDIENCE = Queue("contacts.audience", (AUDIENCE_REQUESTED.key(),))
 CAMPAIGN_PAGES = Queue("campaign-scheduler.pages", (AUDIENCE_PAGE.key(),))
+CAMPAIGN_DEFERRED = Queue("campaign-scheduler.deferred", tuple(MESSAGE_DEFERRED.key(lane) for lane in LANES))
+# Campaigns are in the bulk lane: nothing of a one-time code is told here.
+CAMPAIGN_STATUS = Queue("campaign-scheduler.status.bulk", (MESSAGE_STATUS.key("bulk"),))
 
 DURABLE_QUEUES: tuple[Queue, ...] = (
     *(dispatcher_route(lane) for lane in LANES),
@@ -88,6 +93,8 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
     ACCOUNTS_COPIES,
     CONTACTS_AUDIENCE,
     CAMPAIGN_PAGES,
+    CAMPAIGN_DEFERRED,
+    CAMPAIGN_STATUS,
 )
 
 

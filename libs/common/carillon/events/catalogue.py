@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, Door
 from carillon.events.audience import Audience, AudiencePage, AudienceRequested, Recipient
 from carillon.events.base import Lane, Record
-from carillon.events.message import Accepted, Refused, Routed, StatusChanged, Submitted
+from carillon.events.message import Accepted, Deferred, Refused, Routed, StatusChanged, Submitted
 from carillon.events.report import InboundReceived, ReportReceived
 
 # Services that keep a copy of the accounts.
@@ -17,7 +17,7 @@ COPIES_OF_ACCOUNTS = ("ingest", "dispatcher", "receipt", "contacts", "campaign-s
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """One line of the catalogue. `said_by` is one service; nobody else may publish it."""
+    """One line of the catalogue. Nobody but `said_by` may publish it: one service, or one for each way in."""
 
     name: str
     record: type[Record]
@@ -37,7 +37,13 @@ _ACCEPTED = Accepted(
     encoding="gsm", parts=1, text="Hello", accepted_at=1_795_000_000_000, door="demo",
 )  # fmt: skip
 
-MESSAGE_ACCEPTED = Event("message.accepted.v1", Accepted, ("ingest",), ("dispatcher", "receipt"), True, _ACCEPTED)
+MESSAGE_ACCEPTED = Event(
+    "message.accepted.v1", Accepted, ("ingest", "campaign-scheduler"), ("dispatcher", "receipt"), True, _ACCEPTED
+)
+MESSAGE_DEFERRED = Event(
+    "message.deferred.v1", Deferred, ("ingest",), ("campaign-scheduler", "receipt"), True,
+    Deferred(message=_ACCEPTED, send_at=1_795_000_060_000),
+)  # fmt: skip
 MESSAGE_ROUTED = Event(
     "message.routed.v1",
     Routed,
@@ -51,11 +57,11 @@ MESSAGE_SUBMITTED = Event(
     Submitted(id=_ACCEPTED.id, account="acc_demo", operator="north", ref="north-1", number=_ACCEPTED.number, at=_NOW),
 )  # fmt: skip
 MESSAGE_REFUSED = Event(
-    "message.refused.v1", Refused, ("dispatcher",), ("receipt",), True,
+    "message.refused.v1", Refused, ("dispatcher", "campaign-scheduler"), ("receipt",), True,
     Refused(id=_ACCEPTED.id, account="acc_demo", code="no_route", at=1_795_000_000_010),
 )  # fmt: skip
 MESSAGE_STATUS = Event(
-    "message.status.v1", StatusChanged, ("receipt",), ("receipt",), True,
+    "message.status.v1", StatusChanged, ("receipt",), ("receipt", "campaign-scheduler"), True,
     StatusChanged(
         id=_ACCEPTED.id, account="acc_demo", status="delivered", previous="submitted", at=1_795_000_002_000,
         number="33612345678", lane="bulk", operator="north", accepted_at=1_795_000_000_000,
@@ -94,6 +100,7 @@ AUDIENCE_PAGE = Event(
 
 CATALOGUE: tuple[Event, ...] = (
     MESSAGE_ACCEPTED,
+    MESSAGE_DEFERRED,
     MESSAGE_ROUTED,
     MESSAGE_SUBMITTED,
     MESSAGE_REFUSED,
