@@ -1,0 +1,154 @@
+"""From a page of the audience to messages: rendered, counted, refused where a value is missing, put into batches.
+
+A batch is what is said at once: the messages of a page that may go out at the same moment.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from campaign_scheduler.domain.campaign import Campaign
+from campaign_scheduler.domain.placeholders import ValueMissing
+from campaign_scheduler.domain.texts import Texts, Written
+from campaign_scheduler.domain.windows import Hints, Opening, next_open
+from carillon.events.audience import Recipient
+from carillon.events.message import Accepted
+from carillon.sms.segments import ContentInvalid
+
+NO_PROFILE: Final = "none"
+
+
+class Batch(Struct, kw_only=True):
+    """Messages that may be said from `at` on (ms); `rule` deferred them."""
+
+    at: int
+    rule: str | None = None
+    messages: list[Accepted]
+
+
+class Page(Struct, kw_only=True):
+    """`recipients` are all: messages, those suppressed, and `refused` (number, code) that have no text."""
+
+    recipients: int
+    suppressed: int
+    refused: list[tuple[str, str]]
+    parts: int
+    first_id: int
+    batches: list[Batch]
+
+    @property
+    def messages(self) -> int:
+        """How many there are."""
+        return sum(len(batch.messages) for batch in self.batches)
+
+
+class _Counted(Struct):
+    suppressed: int
+    refused: list[tuple[str, str]]
+    written: list[tuple[Recipient, Written]]
+
+
+def write_all(texts: Texts, recipients: Sequence[Recipient]) -> _Counted:
+    """The text of each recipient that may be written to and can be."""
+    counted = _Counted(0, [], [])
+    for recipient in recipients:
+        if recipient.suppressed is not None:
+            counted.suppressed += 1
+            continue
+        try:
+            counted.written.append((recipient, texts.write(recipient)))
+        except (ValueMissing, ContentInvalid) as error:
+            counted.refused.append((recipient.number, error.code))
+    return counted
+
+
+def page_of(
+    campaign: Campaign, texts: Texts, recipients: Sequence[Recipient], run: Callable[[int], int], now_ms: int
+) -> Page:
+    """Make the messages of a page. `run` reserves so many consecutive ids and gives the first."""
+    counted = write_all(texts, recipients)
+    openings = [opening_of(campaign, recipient, now_ms) for recipient, _ in counted.written]
+    order = sorted(range(len(openings)), key=lambda place: (openings[place].at_ms, openings[place].rule_id or ""))
+    first_id = run(len(order)) if order else 0
+    batches: list[Batch] = []
+    for offset, place in enumerate(order):
+        at, rule = openings[place]
+        if not batches or (batches[-1].at, batches[-1].rule) != (at, rule):
+            batches.append(Batch(at=at, rule=rule, messages=[]))
+        recipient, written = counted.written[place]
+        batches[-1].messages.append(_message(campaign, recipient.number, written, first_id + offset, now_ms, rule))
+    return Page(
+        recipients=len(recipients),
+        suppressed=counted.suppressed,
+        refused=counted.refused,
+        parts=sum(written.parts for _, written in counted.written),
+        first_id=first_id,
+        batches=batches,
+    )
+
+
+def opening_of(campaign: Campaign, recipient: Recipient, now_ms: int) -> Opening:
+    """When this recipient may be written to."""
+    if campaign.profile == NO_PROFILE:
+        return Opening(now_ms)
+    hints = Hints(campaign.country, recipient.attributes)
+    return next_open(campaign.profile, recipient.number, now_ms, hints=hints)
+
+
+def in_time(
+    batch: Batch, profile: str, country: str, now_ms: int, attributes: dict[str, dict[str, str]]
+) -> list[Batch]:
+    """The batch as it can be said now: itself, or what is open, and what has to wait again, by its moment.
+
+    `attributes` are the recipients', by number.
+    """
+    if profile == NO_PROFILE:
+        return [batch]
+    groups: dict[Opening, list[Accepted]] = {}
+    for message in batch.messages:
+        hints = Hints(country, attributes.get(message.number, {}))
+        opening = next_open(profile, message.number, now_ms, hints=hints)
+        groups.setdefault(opening, []).append(message)
+    split: list[Batch] = []
+    for opening, messages in sorted(groups.items(), key=lambda item: item[0].at_ms):
+        if opening.at_ms <= now_ms:
+            split.append(Batch(at=batch.at, rule=batch.rule, messages=messages))
+        else:
+            deferred = [replace(message, rule=opening.rule_id) for message in messages]
+            split.append(Batch(at=opening.at_ms, rule=opening.rule_id, messages=deferred))
+    return split
+
+
+def timed(messages: Sequence[Accepted], said_at_ms: int) -> list[Accepted]:
+    """Messages that waited are accepted, and begin to grow old, when they are said."""
+    return [
+        replace(
+            message,
+            accepted_at=said_at_ms,
+            expires_at=message.expires_at + said_at_ms - message.accepted_at if message.expires_at else None,
+        )
+        for message in messages
+    ]
+
+
+def _message(
+    campaign: Campaign, number: str, written: Written, message_id: int, now_ms: int, rule: str | None
+) -> Accepted:
+    return Accepted(
+        id=message_id,
+        account=campaign.account,
+        number=number,
+        sender=campaign.sender,
+        sender_type=campaign.sender_type,
+        lane="bulk",
+        encoding=written.encoding,
+        parts=written.parts,
+        text=written.text,
+        accepted_at=now_ms,
+        expires_at=now_ms + campaign.validity_s * 1000 if campaign.validity_s else None,
+        on_ambiguous=campaign.on_ambiguous,
+        campaign=campaign.id,
+        rule=rule,
+    )
