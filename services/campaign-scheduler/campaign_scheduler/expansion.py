@@ -10,7 +10,7 @@ import structlog
 from msgspec.structs import replace
 
 from campaign_scheduler.domain.campaign import ENDED, Campaign
-from campaign_scheduler.domain.page import NO_PROFILE, page_of
+from campaign_scheduler.domain.page import NO_PROFILE, lives_in_alsace, page_of
 from campaign_scheduler.domain.texts import Texts
 from campaign_scheduler.quoting import PREFIX, Quoting
 from campaign_scheduler.requests import PageRequests
@@ -74,11 +74,11 @@ class TakePages:
         now_ms = self._clock.now_ms()
         page = page_of(campaign, self._texts_of(campaign), record.recipients, self._ids.run, now_ms)
         after = record.recipients[-1].number if record.recipients else campaign.after
-        hints = {}
+        alsatians: list[str] = []
         if campaign.profile != NO_PROFILE:
-            hints = {one.number: one.attributes for one in record.recipients if one.attributes}
+            alsatians = [one.number for one in record.recipients if lives_in_alsace(one)]
         if await self._pages.insert(
-            campaign.id, record.page, page, after=after, is_last=record.last, now_ms=now_ms, hints=hints
+            campaign.id, record.page, page, after=after, is_last=record.last, now_ms=now_ms, alsatians=alsatians
         ):
             return after, record.last
         return await self._pages.end_of(campaign.id, record.page)

@@ -6,8 +6,8 @@ from campaign_scheduler.domain.campaign import Campaign
 from campaign_scheduler.domain.pace import page_size
 from campaign_scheduler.store.pages import PageStore
 from carillon.bus import Bus
-from carillon.events.catalogue import AUDIENCE_REQUESTED
 from carillon.events.audience import AudienceRequested
+from carillon.events.catalogue import AUDIENCE_REQUESTED
 from carillon.runtime.clock import Clock
 
 _AHEAD: Final = 4  # pages that could be said now: enough for one round of the runner

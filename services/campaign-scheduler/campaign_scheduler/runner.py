@@ -127,7 +127,7 @@ class Runner:
         if campaign.profile == NO_PROFILE:
             return messages
         batch = Batch(at=stored["at"], rule=stored["rule"], messages=messages)
-        batches = in_time(batch, campaign.profile, campaign.country, now_ms, page.hints)
+        batches = in_time(batch, campaign, page.alsatians, now_ms)
         if len(batches) == 1 and batches[0].at <= now_ms:
             return messages
         await self._pages.split(page, place, batches)

@@ -78,6 +78,7 @@ class NewCampaign(_Body):
     rate_per_minute: Rate | None = None
     validity_s: Validity | None = None
     profile: Annotated[str, Field(max_length=64, description="legal windows; `none`: at any time")] = "none"
+    alsace_moselle: Annotated[bool, Field(description="its two extra holidays count for all French numbers")] = False
     content_class: Annotated[
         ContentClass, Field(description="marketing texts get the STOP mention; default: by the profile")
     ] = _left_out()
@@ -97,6 +98,7 @@ class CampaignPatch(_Body):
     rate_per_minute: Rate | None = None
     validity_s: Validity | None = None
     profile: Annotated[str, Field(max_length=64)] = _left_out()
+    alsace_moselle: bool = _left_out()
     content_class: ContentClass = _left_out()
 
 

@@ -35,19 +35,13 @@ def routes(templates: TemplateStore, quoting: Quoting, accounts: Directory, cloc
     user = Annotated[Principal, Depends(require_scope(accounts, SCOPE, clock))]
 
     async def own(principal: Principal, template_id: str) -> Template:
-        template = await templates.find(principal.account_id, template_id)
-        if template is None:
-            raise UnknownError("template_unknown", "the account has no such template")
-        return template
+        return await _own(templates, principal, template_id)
 
     @router.post("", status_code=201)
     async def add_template(given: NewTemplate, response: Response, principal: user) -> TemplateView:
         """A new template."""
         now_ms = clock.now_ms()
-        contents = _contents(given.content, given.contents, given.language)
-        if contents is None:
-            raise InvalidError("content_not_one", "exactly one of content and contents", "content")
-        check_contents(contents, given.language, "contents")
+        contents = _contents(given.content, given.contents, given.language, {})
         template = Template(
             id=new_id("tpl"),
             account=principal.account_id,
@@ -83,8 +77,7 @@ def routes(templates: TemplateStore, quoting: Quoting, accounts: Directory, cloc
         template = await own(principal, template_id)
         fields = given.model_dump(exclude_unset=True)
         language = fields.get("language", template.language)
-        contents = _contents(fields.get("content"), fields.get("contents"), language) or template.contents
-        check_contents(contents, language, "contents")
+        contents = _contents(fields.get("content"), fields.get("contents"), language, template.contents)
         changed = replace(
             template,
             name=fields.get("name", template.name),
@@ -109,15 +102,25 @@ def routes(templates: TemplateStore, quoting: Quoting, accounts: Directory, cloc
         template = await own(principal, template_id)
         if given.number is not None:
             return await _preview_contact(quoting, clock, principal, template, given.number)
-        texts = Texts(template.contents, template.language)
-        values = {name.casefold(): value for name, value in given.variables.items()}
-        recipient = Recipient(number="", name=values.get("name", ""), language=given.language, attributes=values)
-        try:
-            return PreviewView.of(texts.write(recipient))
-        except (ValueMissing, ContentInvalid) as error:
-            raise InvalidError(error.code, str(error), "variables") from error
+        return _preview(template, given)
 
     return router
+
+
+async def _own(templates: TemplateStore, principal: Principal, template_id: str) -> Template:
+    template = await templates.find(principal.account_id, template_id)
+    if template is None:
+        raise UnknownError("template_unknown", "the account has no such template")
+    return template
+
+
+def _preview(template: Template, given: PreviewRequest) -> PreviewView:
+    values = {name.casefold(): value for name, value in given.variables.items()}
+    recipient = Recipient(number="", name=values.get("name", ""), language=given.language, attributes=values)
+    try:
+        return PreviewView.of(Texts(template.contents, template.language).write(recipient))
+    except (ValueMissing, ContentInvalid) as error:
+        raise InvalidError(error.code, str(error), "variables") from error
 
 
 async def _preview_contact(
@@ -148,10 +151,15 @@ async def _preview_contact(
     return PreviewView.of(written.write(Recipient(number=numbers[0])))
 
 
-def _contents(content: str | None, contents: dict[str, str] | None, language: str) -> dict[str, str] | None:
-    if content is not None and contents is not None:
-        raise InvalidError("content_not_one", "one of content and contents", "content")
-    return {language: content} if content is not None else contents
+def _contents(
+    content: str | None, contents: dict[str, str] | None, language: str, known: dict[str, str]
+) -> dict[str, str]:
+    """What was given, else what is known; `InvalidError` for what cannot be sent."""
+    if (content is not None and contents is not None) or not (content or contents or known):
+        raise InvalidError("content_not_one", "exactly one of content and contents", "content")
+    given = {language: content} if content is not None else contents or known
+    check_contents(given, language, "contents")
+    return given
 
 
 def _shown(template: Template) -> TemplateView:

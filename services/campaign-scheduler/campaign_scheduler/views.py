@@ -94,6 +94,7 @@ class CampaignView(ProgressView):
     rate_per_minute: int | None
     validity_s: int | None
     profile: str
+    alsace_moselle: bool
     content_class: ContentClass
     parent: Annotated[str | None, Field(description="the recurring campaign that it is an occurrence of")]
     occurrences: int
@@ -110,7 +111,7 @@ class CampaignView(ProgressView):
             audience["numbers"] = len(audience["numbers"])
         same = (
             "id", "name", "text", "template", "sender", "timezone", "rrule", "rate_per_minute", "validity_s", "profile",
-            "content_class", "parent", "occurrences",
+            "alsace_moselle", "content_class", "parent", "occurrences",
         )  # fmt: skip
         times = ("start_at", "next_at", "created_at", "changed_at", "started_at", "ended_at")
         return cls(
@@ -144,7 +145,7 @@ class FullCampaignView(CampaignView):
 
 
 class QuoteView(BaseModel):
-    """What it would come to: `is_ready` false while it is still being counted. No price while there is no price list."""
+    """What it would come to: `is_ready` false while it is still being counted. No price without a price list."""
 
     id: str
     is_ready: bool

@@ -1,1 +1,1 @@
-"""Decisions of campaigns: plain Python, no I/O, no clock, no await."""
+"""Decisions of campaigns and templates: plain Python, no I/O, no clock."""

@@ -39,6 +39,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     sender_type: SenderType = "alphanumeric"
     audience: Audience
     profile: str = "none"
+    alsace_moselle: bool = False  # its two extra holidays count for every French recipient
     content_class: ContentClass = "alert"
     rate_per_minute: int | None = None
     validity_s: int | None = None

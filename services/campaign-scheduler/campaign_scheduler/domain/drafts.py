@@ -7,17 +7,17 @@ from msgspec.structs import replace
 
 from campaign_scheduler.domain.campaign import Campaign
 from campaign_scheduler.domain.errors import ConflictError, InvalidError
+from campaign_scheduler.domain.legal import PROFILES
 from campaign_scheduler.domain.page import NO_PROFILE
 from campaign_scheduler.domain.recurrence import moment_of, occurrence_after, zone_of
 from campaign_scheduler.domain.template import Template, check_text
-from campaign_scheduler.domain.windows import PROFILES
 from carillon.events.account import AccountChanged
 from carillon.events.audience import Audience
 from carillon.sms.numbers import NumberInvalid, recipient
 from carillon.sms.sender import SenderInvalid, guess_sender
 
 ONE_LANGUAGE: Final = "*"  # of a text that is written in the campaign itself
-_PLAIN: Final = ("name", "text", "template", "rate_per_minute", "validity_s", "content_class")
+_PLAIN: Final = ("name", "text", "template", "rate_per_minute", "validity_s", "content_class", "alsace_moselle")
 
 
 def with_fields(campaign: Campaign, fields: Mapping[str, Any], account: AccountChanged) -> Campaign:

@@ -10,14 +10,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from campaign_scheduler.domain.campaign import Campaign
+from campaign_scheduler.domain.legal import Opening, next_open
 from campaign_scheduler.domain.placeholders import ValueMissing
 from campaign_scheduler.domain.texts import Texts, Written
-from campaign_scheduler.domain.windows import Hints, Opening, next_open
 from carillon.events.audience import Recipient
 from carillon.events.message import Accepted
 from carillon.sms.segments import ContentInvalid
 
 NO_PROFILE: Final = "none"
+_YES: Final = frozenset({"1", "true", "yes", "oui", "x"})
 
 
 class Batch(Struct, kw_only=True):
@@ -70,11 +71,11 @@ def page_of(
     """Make the messages of a page. `run` reserves so many consecutive ids and gives the first."""
     counted = write_all(texts, recipients)
     openings = [opening_of(campaign, recipient, now_ms) for recipient, _ in counted.written]
-    order = sorted(range(len(openings)), key=lambda place: (openings[place].at_ms, openings[place].rule_id or ""))
+    order = sorted(range(len(openings)), key=lambda place: (openings[place].at_ms, openings[place].rule or ""))
     first_id = run(len(order)) if order else 0
     batches: list[Batch] = []
     for offset, place in enumerate(order):
-        at, rule = openings[place]
+        at, rule = openings[place].at_ms, openings[place].rule
         if not batches or (batches[-1].at, batches[-1].rule) != (at, rule):
             batches.append(Batch(at=at, rule=rule, messages=[]))
         recipient, written = counted.written[place]
@@ -92,32 +93,38 @@ def page_of(
 def opening_of(campaign: Campaign, recipient: Recipient, now_ms: int) -> Opening:
     """When this recipient may be written to."""
     if campaign.profile == NO_PROFILE:
-        return Opening(now_ms)
-    hints = Hints(campaign.country, recipient.attributes)
-    return next_open(campaign.profile, recipient.number, now_ms, hints=hints)
+        return Opening(now_ms, None)
+    in_alsace = campaign.alsace_moselle or lives_in_alsace(recipient)
+    return next_open(campaign.profile, recipient.number, now_ms, alsace_moselle=in_alsace)
 
 
-def in_time(
-    batch: Batch, profile: str, country: str, now_ms: int, attributes: dict[str, dict[str, str]]
-) -> list[Batch]:
+def lives_in_alsace(recipient: Recipient) -> bool:
+    """Whether the contact says so: an attribute `alsace_moselle` (or `Alsace-Moselle`) that is set to yes."""
+    return any(
+        key.casefold().replace("-", "_") == "alsace_moselle" and value.strip().casefold() in _YES
+        for key, value in recipient.attributes.items()
+    )
+
+
+def in_time(batch: Batch, campaign: Campaign, alsatians: frozenset[str], now_ms: int) -> list[Batch]:
     """The batch as it can be said now: itself, or what is open, and what has to wait again, by its moment.
 
-    `attributes` are the recipients', by number.
+    `alsatians` are the recipients that live by the calendar of Alsace-Moselle.
     """
-    if profile == NO_PROFILE:
+    if campaign.profile == NO_PROFILE:
         return [batch]
     groups: dict[Opening, list[Accepted]] = {}
     for message in batch.messages:
-        hints = Hints(country, attributes.get(message.number, {}))
-        opening = next_open(profile, message.number, now_ms, hints=hints)
+        in_alsace = campaign.alsace_moselle or message.number in alsatians
+        opening = next_open(campaign.profile, message.number, now_ms, alsace_moselle=in_alsace)
         groups.setdefault(opening, []).append(message)
     split: list[Batch] = []
     for opening, messages in sorted(groups.items(), key=lambda item: item[0].at_ms):
         if opening.at_ms <= now_ms:
             split.append(Batch(at=batch.at, rule=batch.rule, messages=messages))
         else:
-            deferred = [replace(message, rule=opening.rule_id) for message in messages]
-            split.append(Batch(at=opening.at_ms, rule=opening.rule_id, messages=deferred))
+            deferred = [replace(message, rule=opening.rule) for message in messages]
+            split.append(Batch(at=opening.at_ms, rule=opening.rule, messages=deferred))
     return split
 
 

@@ -28,7 +28,7 @@ _HANDED: Final = RANKS["ambiguous"]
 _FINAL: Final = RANKS["lost"]
 
 
-class Tally(Struct, kw_only=True, gc=False):
+class Tally(Struct, frozen=True, kw_only=True, gc=False):
     """Counts of one page's messages. They add up to the messages; `waiting` ones are not with an operator yet."""
 
     waiting: int = 0

@@ -81,7 +81,7 @@ class DeferredStore:
     async def unsaid(
         self, state: DeferredState, *, process: str | None, until_ms: int, limit: int
     ) -> list[tuple[Accepted, int]]:
-        """Messages that left `waiting` by `until_ms` (with when they did) and may not have been said; of one process."""
+        """Messages (and when they left `waiting`, by `until_ms`) that may not have been said; of one process."""
         query = {"said": False, "state": state, "at": {"$lte": until_ms}, **({"by": process} if process else {})}
         found = await self._deferred.find(query).sort("send_at", 1).limit(limit).to_list(limit)
         return [(_decode(bytes(document["body"])), int(document["at"])) for document in found]

@@ -1,7 +1,8 @@
 """`campaign_scheduler.pages`: the recipients of a campaign, a page a document, inserted before any of it is said.
 
-    {_id: "cmp_...:00000012", campaign, page, after, is_last, made_at, recipients, suppressed, refused: [[number, code]],
-     parts, first_id, messages, batches: [{at, rule, count, is_said, body}], revision, hints,
+    {_id: "cmp_...:00000012", campaign, page, after, is_last, made_at, recipients, suppressed,
+     refused: [[number, code]], refusals, parts, first_id, messages,
+     batches: [{at, rule, count, is_said, body}], revision, alsatians: [number],
      unsaid: messages not said yet, due_at: when the first of them may be,
      states: one byte a message, told: [a count a class], version, is_handed, is_open}
 
@@ -31,7 +32,6 @@ PAGE_INDEXES = (
 _TALLY = Tally.__struct_fields__
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[Accepted]).decode
-_decode_hints = msgspec.json.Decoder(dict[str, dict[str, str]]).decode
 
 
 class Told(NamedTuple):
@@ -52,7 +52,7 @@ class Unsaid(NamedTuple):
     revision: int
     made_at: int
     batches: list[Document]
-    hints: dict[str, dict[str, str]]
+    alsatians: frozenset[str]
 
 
 class PageStore:
@@ -62,7 +62,15 @@ class PageStore:
         self._pages: Collection = database["pages"]
 
     async def insert(
-        self, campaign: str, number: int, page: Page, *, after: str, is_last: bool, now_ms: int, hints: object
+        self,
+        campaign: str,
+        number: int,
+        page: Page,
+        *,
+        after: str,
+        is_last: bool,
+        now_ms: int,
+        alsatians: Sequence[str] = (),
     ) -> bool:
         """False when that page is there already: then this one was never."""
         states = bytes(page.messages)
@@ -82,7 +90,7 @@ class PageStore:
             "messages": page.messages,
             "batches": [_batch(batch) for batch in page.batches],
             "revision": 0,
-            "hints": _encode(hints) if hints else None,
+            "alsatians": list(alsatians),
             "unsaid": page.messages,
             "due_at": min((batch.at for batch in page.batches), default=0),
             "version": 0,
@@ -99,7 +107,7 @@ class PageStore:
     async def unsaid(self, campaign: str, now_ms: int, limit: int) -> list[Unsaid]:
         """The first pages that have something to say now."""
         query = {"campaign": campaign, "unsaid": {"$gt": 0}, "due_at": {"$lte": now_ms}}
-        fields = {"page": 1, "revision": 1, "batches": 1, "hints": 1}
+        fields = {"page": 1, "revision": 1, "batches": 1, "alsatians": 1}
         return [_unsaid(d) for d in await self._pages.find(query, fields).sort("page", 1).limit(limit).to_list(limit)]
 
     async def some(self, campaign: str, numbers: Iterable[int]) -> list[Unsaid]:
@@ -278,13 +286,12 @@ def _batch(batch: Batch) -> Document:
 
 
 def _unsaid(document: Document) -> Unsaid:
-    hints = document.get("hints")
     return Unsaid(
         document["_id"],
         document["page"],
         document["revision"],
         document["batches"],
-        _decode_hints(bytes(hints)) if hints else {},
+        frozenset(document["alsatians"]),
     )
 
 
