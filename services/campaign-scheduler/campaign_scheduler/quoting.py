@@ -66,21 +66,18 @@ class Quoting:
     async def take(self, record: AudiencePage) -> None:
         """Count a page, once, and ask for the next."""
         quote = await self._quotes.get(record.campaign)
-        if quote is None or quote.account != record.account or quote.is_ready:
-            return
-        if record.page == quote.page:
-            definition = quote.definition
-            texts = Texts(definition.contents, definition.language, definition.stop_mention)
-            quote.counts = counted(quote.counts, texts, record.recipients)
-            quote.page += 1
-            quote.after = record.recipients[-1].number if record.recipients else quote.after
-            quote.asked_at = self._clock.now_ms()
-            if record.last and quote.campaign is not None:
-                await self._campaigns.estimated(quote.campaign, quote.counts.recipients)
-            quote.is_ready = record.last
-            if not await self._quotes.counted(quote, record.page):
-                return
-        if not quote.is_ready:
+        if quote is None or quote.account != record.account or quote.is_ready or record.page != quote.page:
+            return  # told again: if the next page was not asked for, the sweep will
+        definition = quote.definition
+        texts = Texts(definition.contents, definition.language, definition.stop_mention)
+        quote.counts = counted(quote.counts, texts, record.recipients)
+        quote.page += 1
+        quote.after = record.recipients[-1].number if record.recipients else quote.after
+        quote.asked_at = self._clock.now_ms()
+        quote.is_ready = record.last
+        if quote.is_ready and quote.campaign is not None:
+            await self._campaigns.estimated(quote.campaign, quote.counts.recipients)
+        if await self._quotes.counted(quote, record.page) and not quote.is_ready:
             await self._ask(quote)
 
     async def ask_again(self) -> None:

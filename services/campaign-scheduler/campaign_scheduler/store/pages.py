@@ -50,7 +50,6 @@ class Unsaid(NamedTuple):
     id: str
     page: int
     revision: int
-    made_at: int
     batches: list[Document]
     alsatians: frozenset[str]
 

@@ -7,7 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from carillon.events.base import LANES
-from carillon.events.message import Accepted
+from carillon.events.message import Accepted, Deferred
 from carillon.http.idempotency import Answer, Idempotency, fingerprint
 from carillon.http.principal import Principal
 from carillon.http.problem import FieldError, Problem
@@ -26,7 +26,7 @@ class Taken(msgspec.Struct, frozen=True):
     """A message that the platform has promised to take to a final state."""
 
     id: Annotated[str, msgspec.Meta(description="a 63-bit number, in digits", examples=["247712361308164096"])]
-    status: Literal["accepted"]
+    status: Annotated[Literal["accepted", "scheduled"], msgspec.Meta(description="scheduled: to be sent at send_at")]
     parts: Annotated[int, msgspec.Meta(description="SMS parts that it takes")]
 
 
@@ -87,15 +87,24 @@ class JsonDoor:
         """A message's id is that of its place, so a retry gives each the id that it had."""
         trace = traces.current_traceparent()
         messages: list[Accepted] = []
+        later: list[Deferred] = []
         for message_id, outcome in zip(ids, outcomes, strict=True):
-            if isinstance(outcome, Accepted):
-                outcome.id = message_id
-                outcome.trace = trace
+            if isinstance(outcome, Refusal):
+                continue
+            message = outcome.message if isinstance(outcome, Deferred) else outcome
+            message.id = message_id
+            message.trace = trace
+            if isinstance(outcome, Deferred):
+                later.append(outcome)
+            else:
                 messages.append(outcome)
+        if later:
+            await self._acceptance.defer(later)
         if len(messages) == 1:
             await self._acceptance.accept(messages[0])
         else:
             await self._acceptance.accept_batch(messages)
+        messages += [deferred.message for deferred in later]
         for lane in LANES:
             count = sum(message.lane == lane for message in messages)
             if count:
@@ -108,6 +117,8 @@ def _answer(outcomes: Sequence[Outcome], *, is_batch: bool) -> Answer:
 
 
 def _result(place: int, outcome: Outcome) -> Taken | NotTaken:
+    if isinstance(outcome, Deferred):
+        return Taken(str(outcome.message.id), "scheduled", outcome.message.parts)
     if isinstance(outcome, Accepted):
         return Taken(str(outcome.id), "accepted", outcome.parts)
     return NotTaken(msgspec.Raw(_problem(outcome, f"/messages/{place}").body()))
