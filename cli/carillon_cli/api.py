@@ -19,23 +19,28 @@ class AdminApi:
     """The accounts service's admin API, with the platform's token."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = url
-        self._token = token
+        self.url = url
+        self.token = token
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One call; returns what the JSON answer holds (None when empty). ApiError when refused, OSError when away."""
         request = urllib.request.Request(  # noqa: S310 - the address is our own
-            self._url + path,
+            self.url + path,
             method=method,
             data=json.dumps(body).encode() if body is not None else None,
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-                text = answer.read()
-        except urllib.error.HTTPError as refusal:
-            raise ApiError(refusal.code, refusal.read().decode(errors="replace")) from refusal
-        return json.loads(text) if text else None
+        return send(request, timeout_s=10)
+
+
+def send(request: urllib.request.Request, timeout_s: float) -> Any:
+    """Make a call; the JSON answer, None when empty. ApiError when refused, OSError when away."""
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - the address is our own
+            text = answer.read()
+    except urllib.error.HTTPError as refusal:
+        raise ApiError(refusal.code, refusal.read().decode(errors="replace")) from refusal
+    return json.loads(text) if text else None
 
 
 def is_ready(url: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from carillon_cli import campaigns
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.servers import ServerError, default_home, mongod, prepare, rabbitmq
@@ -18,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Carillon, the self-hosted SMS platform.",
 )
+app.add_typer(campaigns.app, name="campaign")
+app.command()(campaigns.send)
 
 
 def _home() -> Home:

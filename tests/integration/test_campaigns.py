@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,13 +12,12 @@ from tests.integration.campaign_rig import Api, World, conserved, people, proces
 
 from campaign_scheduler.domain.campaign import Campaign
 from campaign_scheduler.store import Stores
-from carillon.bus import Delivery
 from carillon.events.audience import Audience, AudiencePage, Recipient
 from carillon.events.catalogue import AUDIENCE_PAGE, MESSAGE_DEFERRED
 from carillon.events.message import Deferred, Refused
 from carillon.mongo import Mongo
+from carillon.runtime.clock import SystemClock
 from carillon.runtime.ids import MessageIds
-from carillon.runtime.clock import SystemClock, rfc3339
 from carillon.testing.builders import an_accepted
 
 pytestmark = pytest.mark.integration
@@ -368,12 +366,12 @@ def _key() -> dict[str, str]:
 
 
 async def test_tenants_are_walls(world: World, api: Api) -> None:
+    from msgspec.structs import replace
     from tests.integration.campaign_rig import account
 
     from carillon.events.account import ApiKey
     from carillon.events.catalogue import ACCOUNT_CHANGED
     from carillon.http.api_keys import hash_api_key
-    from msgspec.structs import replace
 
     other = replace(
         account(), id="acc_2", api_keys=[ApiKey(id="key_2", hash=hash_api_key("ck_2"), scopes=["messages"])]

@@ -37,18 +37,21 @@ def routes(
 ) -> APIRouter:
     """`/v1/campaigns`."""
     router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
-    user = Annotated[Principal, Depends(require_scope(accounts, SCOPE, clock))]
+    principal = Depends(require_scope(accounts, SCOPE, clock))
+    _lists(router, stores, principal)
+    _drafts(router, stores, change, principal)
+    _actions(router, stores, change, principal)
+    _progress(router, stream, principal)
+    return router
 
-    async def shown(campaign: Campaign) -> CampaignView:
-        sums = await stores.pages.sums([campaign.id])
-        return CampaignView.of(campaign, sums.get(campaign.id, Pages()))
 
-    @router.post("", status_code=201)
-    async def add_campaign(given: NewCampaign, response: Response, principal: user) -> CampaignView:
-        """A new draft: nothing is sent before it is started."""
-        campaign = await change.add(principal.account, _fields(given))
-        response.headers["Location"] = f"/v1/campaigns/{campaign.id}"
-        return CampaignView.of(campaign, Pages())
+async def _shown(stores: Stores, campaign: Campaign) -> CampaignView:
+    sums = await stores.pages.sums([campaign.id])
+    return CampaignView.of(campaign, sums.get(campaign.id, Pages()))
+
+
+def _lists(router: APIRouter, stores: Stores, depends: Any) -> None:
+    user = Annotated[Principal, depends]
 
     @router.get("")
     async def list_campaigns(
@@ -73,7 +76,7 @@ def routes(
         campaign = await stores.campaigns.find(principal.account_id, campaign_id)
         if campaign is None:
             raise campaign_unknown()
-        view = await shown(campaign)
+        view = await _shown(stores, campaign)
         deferred = await stores.pages.deferred(campaign_id)
         refused = await stores.pages.refused(campaign_id, _REFUSED_SHOWN)
         return FullCampaignView(
@@ -82,10 +85,21 @@ def routes(
             refused_numbers=[RefusedView(number=number, code=code) for number, code in refused],
         )
 
+
+def _drafts(router: APIRouter, stores: Stores, change: ChangeCampaigns, depends: Any) -> None:
+    user = Annotated[Principal, depends]
+
+    @router.post("", status_code=201)
+    async def add_campaign(given: NewCampaign, response: Response, principal: user) -> CampaignView:
+        """A new draft: nothing is sent before it is started."""
+        campaign = await change.add(principal.account, _fields(given))
+        response.headers["Location"] = f"/v1/campaigns/{campaign.id}"
+        return CampaignView.of(campaign, Pages())
+
     @router.patch("/{campaign_id}")
     async def change_campaign(campaign_id: CampaignId, given: CampaignPatch, principal: user) -> CampaignView:
         """A draft in everything; later only its name and its rate."""
-        return await shown(await change.change(principal.account, campaign_id, _fields(given)))
+        return await _shown(stores, await change.change(principal.account, campaign_id, _fields(given)))
 
     @router.delete("/{campaign_id}", status_code=204)
     async def remove_campaign(campaign_id: CampaignId, principal: user) -> None:
@@ -96,10 +110,14 @@ def routes(
             raise campaign_unknown()
         raise ConflictError("state_conflict", "only a draft can be removed: cancel it")
 
+
+def _actions(router: APIRouter, stores: Stores, change: ChangeCampaigns, depends: Any) -> None:
+    user = Annotated[Principal, depends]
+
     @router.post("/{campaign_id}:start")
     async def start_campaign(campaign_id: CampaignId, principal: user) -> CampaignView:
         """Run it now, or when its time comes."""
-        return await shown(await change.start(principal.account, campaign_id))
+        return await _shown(stores, await change.start(principal.account, campaign_id))
 
     @router.post("/{campaign_id}:quote")
     async def quote_campaign(campaign_id: CampaignId, response: Response, principal: user) -> QuoteView:
@@ -123,7 +141,11 @@ def routes(
         campaign_id: CampaignId, action: Literal["pause", "resume", "cancel"], principal: user
     ) -> CampaignView:
         """Pause, resume or cancel. After a pause or a cancellation was answered, nothing more is said."""
-        return await shown(await change.act(principal.account_id, campaign_id, action))
+        return await _shown(stores, await change.act(principal.account_id, campaign_id, action))
+
+
+def _progress(router: APIRouter, stream: ProgressStream, depends: Any) -> None:
+    user = Annotated[Principal, depends]
 
     @router.get("/{campaign_id}/progress", response_class=StreamingResponse)
     async def stream_progress(campaign_id: CampaignId, principal: user) -> StreamingResponse:
@@ -137,8 +159,6 @@ def routes(
             media_type="text/event-stream",
             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
         )
-
-    return router
 
 
 def _fields(given: NewCampaign | CampaignPatch) -> dict[str, Any]:

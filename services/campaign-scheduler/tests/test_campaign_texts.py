@@ -46,8 +46,7 @@ def test_a_text_is_its_pieces_with_values_or_defaults(
 def test_any_text_is_read_or_refused_with_a_code(text: str) -> None:
     try:
         pattern = parse(text)
-    except TemplateInvalid as error:
-        assert error.code in ("placeholder_malformed", "default_empty")
+    except TemplateInvalid:
         assert "{" in text or "}" in text
     else:
         assert pattern.render(lambda _: "v") is not None

@@ -3,13 +3,13 @@
     {_id, account, number, sender, lane, encoding, parts, country, accepted_at,
      door?, client_ref?, campaign?, metadata?, callback_url?, callback_form?, price_micros?, lease_id?, trace?,
      submitted: {"1": [at, operator, ref]}, doubts: {"1": [at, operator]},
-     finals: {"1": [rank, -at, state, error, operator]}, refused: [at, code, detail, operator], cancelled: at, scheduled: at, due_from: at,
-     refs: ["north:ref"], resent: [["north:ref", 2]], failed: true}
+     finals: {"1": [rank, -at, state, error, operator]}, refused: [at, code, detail, operator], cancelled: at,
+     scheduled: at, due_from: at, refs: ["north:ref"], resent: [["north:ref", 2]], failed: true}
 
 What is learnt later is in `additions`. `refs` are the operators' ids, `resent` says the part of each where a part has
-several, `failed` marks what did not go well, for lists. `due_from` is there where a
-message began to be awaited well after its id was made: it was sent later, or its campaign was paused. `metadata` is JSON text: its keys and numbers are the client's
-and need not be BSON's.
+several, `failed` marks what did not go well, for lists. `due_from` is there where a message began to be awaited well
+after its id was made: it was sent later, or its campaign was paused. `metadata` is JSON text: its keys and numbers are
+the client's and need not be BSON's.
 """
 
 from collections.abc import Mapping

@@ -58,7 +58,9 @@ class MessageStore:
         )
         return await cursor.sort("_id", 1).limit(limit).to_list(limit)
 
-    async def due_between(self, account: str, after_ms: int, until_ms: int, limit: int) -> AsyncIterator[dict[int, int]]:
+    async def due_between(
+        self, account: str, after_ms: int, until_ms: int, limit: int
+    ) -> AsyncIterator[dict[int, int]]:
         """Messages that were awaited from a moment of their own in `after < moment <= until`: id to moment, in lots."""
         found: dict[int, int] = {}
         query = {"account": account, "due_from": {"$gt": after_ms, "$lte": until_ms}}

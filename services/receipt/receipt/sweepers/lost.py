@@ -1,7 +1,8 @@
 """`lost`: no final report by the account's deadline. A later report corrects it.
 
 Ids are time-ordered, so a deadline is an id: each sweep looks once at the messages between the last deadline and the
-new one. What was sent well after its id was made has a moment of its own, and is swept by that. One process sweeps at a time (a lease); if two did, both would say the same.
+new one. What was sent well after its id was made has a moment of its own, and is swept by that. One process sweeps at
+a time (a lease); if two did, both would say the same.
 """
 
 from collections.abc import Iterable
@@ -76,7 +77,9 @@ class LostSweeper:
         while since < deadline:
             documents = await self._messages.unended(account, since, deadline, _BATCH)
             until = int(documents[-1]["_id"]) if len(documents) == _BATCH else deadline
-            count += await self._lose({id_: time_ms_of(id_) for id_ in await self._open_among(documents)}, lost_after_ms)
+            count += await self._lose(
+                {id_: time_ms_of(id_) for id_ in await self._open_among(documents)}, lost_after_ms
+            )
             if not await self._sweeps.advance(name, since, until):
                 break
             since = until
