@@ -17,12 +17,12 @@ from campaign_scheduler.main import build
 from campaign_scheduler.settings import Settings
 from carillon.bus import Delivery, Subscription
 from carillon.bus.rabbit import RabbitBus
-from carillon.bus.topology import CONTACTS_AUDIENCE, dispatcher_route
+from carillon.bus.topology import CONTACTS_AUDIENCE, dispatcher_route, receipt_record
 from carillon.events.account import AccountChanged, ApiKey
 from carillon.events.audience import AudiencePage, AudienceRequested, Recipient
 from carillon.events.base import LANES
 from carillon.events.catalogue import ACCOUNT_CHANGED, AUDIENCE_PAGE, MESSAGE_STATUS
-from carillon.events.message import Accepted, Status, StatusChanged
+from carillon.events.message import Accepted, Refused, Status, StatusChanged
 from carillon.http.api_keys import hash_api_key
 from carillon.mongo import TEMPORARY_ERRORS
 from carillon.runtime.lifecycle import Service
@@ -44,6 +44,7 @@ class World:
     bus: RabbitBus
     people: list[Recipient] = field(default_factory=list)
     accepted: list[Accepted] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     fates: dict[str, Sequence[Status]] = field(default_factory=dict)
     is_silent: bool = False
     pages_asked: int = 0
@@ -55,6 +56,7 @@ class World:
         await self.bus.subscribe(Subscription(CONTACTS_AUDIENCE, self._answer))
         for lane in LANES:
             await self.bus.subscribe(Subscription(dispatcher_route(lane), self._take))
+            await self.bus.subscribe(Subscription(receipt_record(lane), self._record))
 
     async def _answer(self, deliveries: Sequence[Delivery]) -> None:
         for request in (record for delivery in deliveries for record in delivery.records):
@@ -78,6 +80,9 @@ class World:
         self.accepted += messages
         if not self.is_silent:
             await self.tell([message for message in messages if message.id not in known])
+
+    async def _record(self, deliveries: Sequence[Delivery]) -> None:
+        self.refused += [one for delivery in deliveries for one in delivery.records if isinstance(one, Refused)]
 
     async def tell(self, messages: Sequence[Accepted]) -> None:
         """What became of them, said in two goes and in a bad order."""

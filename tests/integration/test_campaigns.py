@@ -8,13 +8,16 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.campaign_rig import Api, World, conserved, people, process_of, scheduler, world_on
+from msgspec.structs import replace
+from tests.integration.campaign_rig import KEY, Api, World, account, conserved, people, process_of, scheduler, world_on
 
 from campaign_scheduler.domain.campaign import Campaign
 from campaign_scheduler.store import Stores
+from carillon.events.account import ApiKey
 from carillon.events.audience import Audience, AudiencePage, Recipient
-from carillon.events.catalogue import AUDIENCE_PAGE, MESSAGE_DEFERRED
-from carillon.events.message import Deferred, Refused
+from carillon.events.catalogue import ACCOUNT_CHANGED, AUDIENCE_PAGE, MESSAGE_DEFERRED
+from carillon.events.message import Deferred
+from carillon.http.api_keys import hash_api_key
 from carillon.mongo import Mongo
 from carillon.runtime.clock import SystemClock
 from carillon.runtime.ids import MessageIds
@@ -239,7 +242,7 @@ async def test_a_page_whose_handling_was_interrupted_keeps_its_ids(
     before = await stores.pages.some(id_, [0])
     await stores.database["campaigns"].update_one({"_id": id_}, {"$set": {"pages": 0, "is_whole": False, "after": ""}})
     await world.bus.publish(AUDIENCE_PAGE, [page])
-    while not (await stores.campaigns.get(id_) or pytest.fail()).is_whole:
+    while not (await stores.campaigns.get(id_) or pytest.fail("it is gone")).is_whole:
         await asyncio.sleep(0.01)
     assert await stores.pages.some(id_, [0]) == before
     await mongo.stop()
@@ -360,19 +363,10 @@ async def test_progress_is_streamed_to_its_end(world: World, vhost_url: str, mon
 
 
 def _key() -> dict[str, str]:
-    from tests.integration.campaign_rig import KEY
-
     return {"Authorization": f"Bearer {KEY}"}
 
 
 async def test_tenants_are_walls(world: World, api: Api) -> None:
-    from msgspec.structs import replace
-    from tests.integration.campaign_rig import account
-
-    from carillon.events.account import ApiKey
-    from carillon.events.catalogue import ACCOUNT_CHANGED
-    from carillon.http.api_keys import hash_api_key
-
     other = replace(
         account(), id="acc_2", api_keys=[ApiKey(id="key_2", hash=hash_api_key("ck_2"), scopes=["messages"])]
     )
@@ -438,7 +432,6 @@ async def test_deferred_messages_are_released_to_the_second_or_cancelled(world: 
         later = Deferred(message=message, send_at=now_ms + 2_000)
         for _ in range(2):  # told twice
             await world.bus.publish(MESSAGE_DEFERRED, [later], lane=message.lane)
-    refused: list[Refused] = []
     cancelled = messages[1]
     for _ in range(2):
         assert (await api.ask("DELETE", f"/v1/messages/{cancelled.id}")).status_code == 204
@@ -450,4 +443,4 @@ async def test_deferred_messages_are_released_to_the_second_or_cancelled(world: 
     late = await api.ask("DELETE", f"/v1/messages/{messages[0].id}")
     assert (late.status_code, late.json()["code"]) == (409, "message_released")
     assert (await api.ask("DELETE", "/v1/messages/77")).status_code == 404
-    assert refused == []
+    assert [(one.id, one.code) for one in world.refused] == [(cancelled.id, "cancelled")]

@@ -115,7 +115,7 @@ class ChangeCampaigns:
             raise ConflictError("busy", "the campaign was changed meanwhile: look at it and start it again")
         log.info("campaign.started", campaign=campaign_id, state=begun.state)
         if quote is None and begun.rrule is None:
-            await self._quoting.begin(begun)
+            await self._quoting.estimate(begun)
         if begun.state == "running":
             self._runners.begin(campaign_id)
         return await self._own(account.id, campaign_id)

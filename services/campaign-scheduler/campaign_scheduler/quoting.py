@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from campaign_scheduler.domain.campaign import Campaign
 from campaign_scheduler.domain.quote import Counts, counted
@@ -31,6 +32,10 @@ class Quoting:
         self._campaigns = stores.campaigns
         self._bus = bus
         self._clock = clock
+
+    async def estimate(self, campaign: Campaign) -> None:
+        """Begin to count recipients alone: the campaign shows how many are to come."""
+        await self.begin(replace(campaign, contents={}))
 
     async def begin(self, campaign: Campaign, *, is_campaigns: bool = True) -> Quote:
         """Begin to count; `campaign.contents` are frozen. With `is_campaigns` its estimate is set at the end."""
@@ -69,8 +74,11 @@ class Quoting:
         if quote is None or quote.account != record.account or quote.is_ready or record.page != quote.page:
             return  # told again: if the next page was not asked for, the sweep will
         definition = quote.definition
-        texts = Texts(definition.contents, definition.language, definition.stop_mention)
-        quote.counts = counted(quote.counts, texts, record.recipients)
+        if definition.contents:
+            texts = Texts(definition.contents, definition.language, definition.stop_mention)
+            quote.counts = counted(quote.counts, texts, record.recipients)
+        else:
+            quote.counts.recipients += len(record.recipients)
         quote.page += 1
         quote.after = record.recipients[-1].number if record.recipients else quote.after
         quote.asked_at = self._clock.now_ms()

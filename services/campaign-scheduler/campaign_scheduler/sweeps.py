@@ -60,7 +60,7 @@ class Sweeps:
         assert parent.next_at is not None
         child = occurrence_of(parent, parent.occurrences + 1, now_ms)
         if await self._campaigns.add(child):
-            await self._quoting.begin(child)
+            await self._quoting.estimate(child)
             self._runners.begin(child.id)
         # what was missed while nobody looked, or while it was paused, is not made up for
         next_at = occurrence_after(parent.rrule, parent.start_at, parent.timezone, max(parent.next_at, now_ms))

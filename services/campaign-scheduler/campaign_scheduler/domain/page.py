@@ -70,16 +70,16 @@ def page_of(
 ) -> Page:
     """Make the messages of a page. `run` reserves so many consecutive ids and gives the first."""
     counted = write_all(texts, recipients)
-    openings = [opening_of(campaign, recipient, now_ms) for recipient, _ in counted.written]
-    order = sorted(range(len(openings)), key=lambda place: (openings[place].at_ms, openings[place].rule or ""))
-    first_id = run(len(order)) if order else 0
+    next_id = first_id = run(len(counted.written)) if counted.written else 0
     batches: list[Batch] = []
-    for offset, place in enumerate(order):
-        at, rule = openings[place].at_ms, openings[place].rule
-        if not batches or (batches[-1].at, batches[-1].rule) != (at, rule):
-            batches.append(Batch(at=at, rule=rule, messages=[]))
-        recipient, written = counted.written[place]
-        batches[-1].messages.append(_message(campaign, recipient.number, written, first_id + offset, now_ms, rule))
+    for opening, some in _by_opening(campaign, counted.written, now_ms):
+        rule = opening.rule
+        messages = [
+            _message(campaign, recipient.number, written, message_id, now_ms, rule)
+            for message_id, (recipient, written) in enumerate(some, next_id)
+        ]
+        next_id += len(messages)
+        batches.append(Batch(at=opening.at_ms, rule=rule, messages=messages))
     return Page(
         recipients=len(recipients),
         suppressed=counted.suppressed,
@@ -90,10 +90,19 @@ def page_of(
     )
 
 
-def opening_of(campaign: Campaign, recipient: Recipient, now_ms: int) -> Opening:
-    """When this recipient may be written to."""
+def _by_opening(
+    campaign: Campaign, written: list[tuple[Recipient, Written]], now_ms: int
+) -> list[tuple[Opening, list[tuple[Recipient, Written]]]]:
+    """Who may be written to at the same moment, the earliest first."""
     if campaign.profile == NO_PROFILE:
-        return Opening(now_ms, None)
+        return [(Opening(now_ms, None), written)] if written else []
+    groups: dict[Opening, list[tuple[Recipient, Written]]] = {}
+    for each in written:
+        groups.setdefault(_opening_of(campaign, each[0], now_ms), []).append(each)
+    return sorted(groups.items(), key=lambda item: (item[0].at_ms, item[0].rule or ""))
+
+
+def _opening_of(campaign: Campaign, recipient: Recipient, now_ms: int) -> Opening:
     in_alsace = campaign.alsace_moselle or lives_in_alsace(recipient)
     return next_open(campaign.profile, recipient.number, now_ms, alsace_moselle=in_alsace)
 

@@ -29,12 +29,15 @@ class Texts:
     def __init__(self, contents: Mapping[str, str], language: str, stop_mention: str = "") -> None:
         self._language = language
         self._patterns = {name.casefold(): _with_stop(text, stop_mention) for name, text in contents.items()}
+        self._only = next(iter(self._patterns.items()))
         # a text without placeholders is the same for everybody: it is cut once
         self._constant: dict[str, Written] = {}
 
     def pattern_for(self, language: str | None) -> tuple[str, Pattern]:
         """Exactly the language, else its first word (`fr` of `fr-CA`), else the campaign's own."""
-        if language and len(self._patterns) > 1:
+        if len(self._patterns) == 1:
+            return self._only
+        if language:
             key = language.casefold()
             for name in (key, key.partition("-")[0]):
                 if name in self._patterns:
@@ -52,7 +55,7 @@ class Texts:
         if constant is not None:
             return constant
         written = written_of(pattern.render(values_of(recipient)))
-        if not pattern.placeholders:
+        if pattern.is_constant:
             self._constant[language] = written
         return written
 
