@@ -7,7 +7,7 @@ from carillon.bus.topology import CAMPAIGN_DEFERRED, CAMPAIGN_PAGES, CAMPAIGN_ST
 from carillon.events.base import MAX_RECORDS
 
 # Progress is shown each second: what comes within this time is one write a page.
-_STATUS_WAIT_S: Final = 0.1
+_STATUS_WAIT_S: Final = 0.25
 _STATUS_BATCH: Final = 8 * MAX_RECORDS
 
 

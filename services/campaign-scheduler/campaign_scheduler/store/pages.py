@@ -146,8 +146,8 @@ class PageStore:
     async def waiting(self, campaign: str, now_ms: int, limit: int) -> tuple[int, int]:
         """How many pages have something to say now, and how many have at all; both up to `limit`."""
         query: Document = {"campaign": campaign, "unsaid": {"$gt": 0}}
-        all_ = await self._pages.count_documents(query, limit=limit)
-        return await self._pages.count_documents({**query, "due_at": {"$lte": now_ms}}, limit=limit), all_
+        found = await self._pages.find(query, {"due_at": 1}).limit(limit).to_list(limit)
+        return sum(document["due_at"] <= now_ms for document in found), len(found)
 
     async def on_the_way(self, campaign: str, limit: int) -> int:
         """How many pages were said and are not wholly with operators yet."""
