@@ -1,8 +1,9 @@
 """A real RabbitMQ and mongod for any test that asks: the environment's, or private ones for this session.
 
-`CARILLON_AMQP_URL` (with `CARILLON_MANAGEMENT_URL`, where virtual hosts are made) and `CARILLON_MONGO_URL`
-replace the private servers. Tests share the servers and nothing in them: each has its own virtual host and
-database prefix.
+The private ones are containers where a Docker engine can give them, else processes (`CARILLON_TEST_SERVERS`, see
+tests/containers.py); tests that kill servers (`own_home`) always have processes. `CARILLON_AMQP_URL` (with
+`CARILLON_MANAGEMENT_URL`, where virtual hosts are made) and `CARILLON_MONGO_URL` replace the private servers. Tests
+share the servers and nothing in them: each has its own virtual host and database prefix.
 """
 
 import base64
@@ -15,9 +16,15 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 
 from carillon_cli.servers import Home, Servers, default_home, discard_servers, start_servers
+from tests import containers
+
+# a busy machine is slow, not wrong
+settings.register_profile("carillon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("carillon")
 
 # as a test's output shows it: one line an event, a plain traceback
 structlog.configure(
@@ -33,6 +40,10 @@ structlog.configure(
 def servers() -> Iterator[Servers]:
     """Both servers, running until the session ends."""
     home = new_home(str(os.getpid()))
+    if containers.wanted():
+        with containers.running(home) as started:
+            yield started
+        return
     yield start_servers(home)
     discard_servers(home)
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from carillon.credit import Purse
 from carillon.events.account import ApiKey, Door
 from carillon.events.codec import encode
 from carillon.http.api_keys import hash_api_key
@@ -30,6 +31,7 @@ from ingest.acceptance import Acceptance
 from ingest.doors.json_door import JsonDoor
 from ingest.doors.legacy import LegacyDoor
 from ingest.store.refs import Claim
+from ingest.till import Till
 
 AT_ONCE = 32
 PUSHES = 20_000
@@ -64,6 +66,9 @@ class Accounts:
     def by_api_key_hash(self, _hash: str, /) -> Any:
         return self._key
 
+    def tariff_for(self, _account: Any) -> None:
+        return None
+
 
 class NoReferences:
     """The bench gives none."""
@@ -79,8 +84,9 @@ def make_app() -> App:
     clock, accounts = SystemClock(), Accounts()
     ids = MessageIds(1, clock)
     acceptance = Acceptance(ForgetfulBus(), max_waiting=20_000)
-    legacy = LegacyDoor(accounts, PasswordVerifier(), acceptance, NoReferences(), ids, clock)
-    door = JsonDoor(acceptance, Idempotency(MemoryStore(), clock), ids, clock)
+    till = Till(accounts, Purse(ForgetfulBus(), service="ingest", process="bench", clock=clock))
+    legacy = LegacyDoor(accounts, PasswordVerifier(), acceptance, till, NoReferences(), ids, clock)
+    door = JsonDoor(acceptance, till, Idempotency(MemoryStore(), clock), ids, clock)
     return api.application(door, legacy, accounts, clock, health=dict)
 
 

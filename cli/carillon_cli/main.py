@@ -1,17 +1,26 @@
 """The `carillon` command."""
 
+import asyncio
+import logging
 import os
 from typing import Annotated
 
 import typer
 
 from carillon_cli import campaigns
+from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
+from carillon_cli import containers, parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
-from carillon_cli.servers import ServerError, default_home, mongod, prepare, rabbitmq
+from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
+from carillon_cli.receipts import commands as receipts
+from carillon_cli.servers import ServerError, default_home, kubectl, mongod, prepare, rabbitmq
 from carillon_cli.servers.home import Home
 from carillon_cli.servers.processes import running_pid
 from carillon_cli.services import SERVICES, addresses_but
+
+for _library in ("aio_pika", "aiormq"):  # the commands say in their own words what these would print
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +30,9 @@ app = typer.Typer(
 )
 app.add_typer(campaigns.app, name="campaign")
 app.command()(campaigns.send)
+app.add_typer(parked.app, name="parked")
+app.add_typer(containers.app, name="compose")
+app.add_typer(receipts.app, name="receipts")
 
 
 def _home() -> Home:
@@ -106,10 +118,70 @@ def run(
         runner.run_one(service)
 
 
+@app.command()
+def migrate(
+    mongo_url: MongoUrl = "",
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit 1 when something is pending.")
+    ] = False,
+) -> None:
+    """Make the indexes of all services and run pending migrations: before a rollout, or as a Job."""
+    from carillon_cli import migrate as migrations  # noqa: PLC0415 - the services' libraries take a second to load
+
+    async def work() -> list[str]:
+        places = find_places(_home(), mongo_url=mongo_url)
+        mongo = Mongo(places.need("mongo_url"), prefix=places.mongo_prefix, app="carillon-migrate")
+        try:
+            await mongo.start()
+            if check_only:
+                return await migrations.pending(mongo)
+            await migrations.run(mongo, _say)
+        finally:
+            await mongo.stop()
+        return []
+
+    try:
+        pending = asyncio.run(work())
+    except (MigrationError, NoPlaceError) as error:
+        raise _fail(error) from error
+    except TEMPORARY_ERRORS as error:
+        raise _fail(ConnectionError(f"MongoDB does not answer: {migrations.in_short(error)}")) from error
+    for line in pending:
+        _say(line)
+    if check_only:
+        typer.echo(f"{len(pending)} pending")
+    if pending:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    amqp_url: AmqpUrl = "",
+    management_url: ManagementUrl = "",
+    mongo_url: MongoUrl = "",
+    url: Url = "",
+    services: Targets = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Look at broker, database, queues, services, binds, clocks and disks; exit 1 when something is wrong."""
+    from carillon_cli.check import check_all, render  # noqa: PLC0415 - the services' libraries take a second to load
+
+    try:
+        places = find_places(_home(), amqp_url, management_url, mongo_url, url, services)
+    except NoPlaceError as error:
+        raise _fail(error) from error
+    findings = asyncio.run(check_all(places))
+    typer.echo(render(findings, as_json))
+    if any(finding.state == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
 @app.command("prepare")
 def prepare_servers() -> None:
-    """Install RabbitMQ and mongod if they are missing, without starting them."""
+    """Install RabbitMQ and mongod if they are missing, without starting them, and kubectl for the tests."""
+    home = _home()
     try:
-        prepare(_home(), _say)
+        prepare(home, _say)
+        kubectl.install(home, _say)
     except ServerError as error:
         raise _fail(error) from error

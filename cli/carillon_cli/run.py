@@ -12,12 +12,13 @@ from carillon.runtime.garbage import calm
 from carillon.runtime.lifecycle import Part, run_parts
 from carillon.runtime.settings import CarillonSettings
 from carillon.telemetry.start import start_telemetry
-from carillon_cli.services import SERVICES, load
+from carillon.telemetry.watch import Watch
+from carillon_cli.services import SERVICES, load, package
 
 
 def run_one(name: str) -> None:
     """Run a service until SIGTERM or SIGINT, exactly as `python -m <service>` does."""
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    runpy.run_module(package(name), run_name="__main__", alter_sys=True)
 
 
 def run_front(here: Sequence[str], elsewhere: Mapping[str, str], port: int) -> None:
@@ -30,8 +31,9 @@ async def _run_front(here: Sequence[str], elsewhere: Mapping[str, str], port: in
     services = {name: load(name) for name in SERVICES if name in here}
     apps = {name: service.app for name, service in services.items()}
     front = Front({**apps, **elsewhere}, trusted_proxies=parse_networks(settings.trusted_proxies))
+    name = here[0] if len(here) == 1 else "carillon"
     telemetry = start_telemetry(
-        here[0] if len(here) == 1 else "carillon",
+        name,
         log_level=settings.log_level,
         log_format=settings.log_format,
         otlp_endpoint=settings.otlp_endpoint,
@@ -39,7 +41,8 @@ async def _run_front(here: Sequence[str], elsewhere: Mapping[str, str], port: in
     )
     server = HttpServer(front, host=settings.host, port=port, grace_s=settings.grace_s)
     # the server starts last and stops first: what it serves needs everything else
-    parts: list[Part] = [front, *(part for service in services.values() for part in service.parts), server]
+    watch = Watch(name, {name: service.problems for name, service in services.items()})
+    parts: list[Part] = [watch, front, *(part for service in services.values() for part in service.parts), server]
     try:
         await run_parts(parts, on_ready=calm)
     finally:

@@ -160,6 +160,7 @@ def demo_values(running: Running, servers: Servers, token: str) -> dict[str, str
         "CARILLON_ADMIN_TOKEN": token,
         "CARILLON_AMQP_URL": servers.amqp_url,
         "CARILLON_MONGO_URL": servers.mongo_url,
+        "CARILLON_MANAGEMENT_URL": servers.management_url,
         "CARILLON_SIMULATOR_URL": running.simulator_url,
     }
 

@@ -54,7 +54,7 @@ def test_demo_env_is_for_its_owner_only_and_names_everything(home: Home) -> None
     assert sourced(home, "CARILLON_MONGO_URL") == SERVERS.mongo_url
     assert sourced(home, "CARILLON_PASSWORD") == "p&w'd"
     names = {line.partition("=")[0] for line in (home.path / "demo.env").read_text().splitlines()}
-    expected = "URL DOOR LOGIN PASSWORD API_KEY ADMIN_TOKEN AMQP_URL MONGO_URL SIMULATOR_URL"
+    expected = "URL DOOR LOGIN PASSWORD API_KEY ADMIN_TOKEN AMQP_URL MONGO_URL MANAGEMENT_URL SIMULATOR_URL"
     assert names == {f"CARILLON_{name}" for name in expected.split(" ")}
 
 

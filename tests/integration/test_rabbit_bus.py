@@ -10,7 +10,7 @@ from aiormq.channel import Channel
 from carillon.bus import Bus, Delivery, Subscription
 from carillon.bus.declare import declare_topology
 from carillon.bus.rabbit import RabbitBus
-from carillon.bus.topology import DELIVERY_LIMIT, EXCHANGE
+from carillon.bus.topology import DELIVERY_LIMIT, EXCHANGE, Queue
 from carillon.events.catalogue import MESSAGE_ACCEPTED
 from carillon.testing.builders import an_accepted
 from carillon.testing.bus_contract import CLAUSES, QUEUE, Kept, a_bad_record_holds_up_nothing_else, eventually
@@ -98,6 +98,21 @@ async def test_consumer_recovers_when_the_broker_cancels_it(bus: RabbitBus, vhos
     await eventually(lambda: not bus.problems())
     await bus.publish(MESSAGE_ACCEPTED, [an_accepted()], lane="bulk")
     await eventually(lambda: len(kept.records) == 1)
+
+
+async def test_a_consumer_on_its_way_is_not_taken_for_a_dead_one(
+    vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watch looks in the middle of each attachment, and must not throw the connection away."""
+    monkeypatch.setattr("carillon.bus.rabbit._WATCH_S", 0.0005)
+    bus = RabbitBus(vhost_url, name="test")
+    await bus.start()
+    connection = bus._connection
+    for number in range(5):
+        await bus.subscribe(Subscription(Queue(f"test.{number}", ()), Kept()))
+    assert bus._connection is connection
+    assert not bus.problems()
+    await bus.stop()
 
 
 async def test_everything_recovers_when_the_broker_closes_the_connection(

@@ -95,6 +95,16 @@ def start(home: Home, say: Callable[[str], None]) -> tuple[str, str]:
             _start_container(home, facts, say)
         else:
             raise ServerError(HOW_TO_GET_ONE)
+    return _urls(facts)
+
+
+def remembered_url(home: Home) -> str | None:
+    """The AMQP URL of the node that was started from this home last; None: there was none."""
+    facts = home.recall(NAME)
+    return _urls(facts)[0] if facts else None
+
+
+def _urls(facts: dict[str, Any]) -> tuple[str, str]:
     address = f"{USER}:{facts['password']}@127.0.0.1"
     return f"amqp://{address}:{facts['ports']['amqp']}/", f"http://{address}:{facts['ports']['management']}"
 

@@ -5,7 +5,13 @@ import socket
 
 from accounts import admin_api, own_api
 from accounts.consumers import subscriptions
+from accounts.credit import api as credit_api
+from accounts.credit.handlers import EndExpiredLeases, LendCredit, SettleCharges
+from accounts.credit.ledger import Ledger
 from accounts.handlers import ChangeAccount, SayAll, SayPending
+from accounts.prices import api as prices_api
+from accounts.prices.handlers import ChangePrices, SayAllPrices, SayPendingPrices
+from accounts.prices.store import PriceStore
 from accounts.problems import TRANSLATIONS
 from accounts.settings import Settings
 from accounts.store import AccountStore
@@ -18,6 +24,7 @@ from carillon.runtime.clock import SystemClock
 from carillon.runtime.lifecycle import Part, Service
 
 _SWEEP_S = 2.0
+_LEASES_S = 15.0
 
 
 def build(settings: Settings) -> Service:
@@ -29,17 +36,39 @@ def build(settings: Settings) -> Service:
         settings.amqp_url, name=f"accounts@{socket.gethostname()}:{os.getpid()}", temporary=TEMPORARY_ERRORS
     )
     change = ChangeAccount(store, bus, clock)
+    price_store = PriceStore(mongo.database("accounts"))
+    ledger = Ledger(mongo, mongo.database("accounts"))
+    change_prices = ChangePrices(price_store, bus, clock)
     parts: list[Part] = [
         mongo,
         store,
+        price_store,
+        ledger,
         bus,
-        Subscribed(bus, subscriptions(SayAll(store, bus))),
+        Subscribed(
+            bus,
+            subscriptions(
+                SayAll(store, bus),
+                SayAllPrices(price_store, bus),
+                LendCredit(ledger, store, bus, clock),
+                SettleCharges(ledger, clock),
+            ),
+        ),
         Every("pending account changes", _SWEEP_S, SayPending(store, bus).sweep),
+        Every("leases of processes that are gone", _LEASES_S, EndExpiredLeases(ledger, bus, clock).sweep),
+        Every("pending price changes", _SWEEP_S, SayPendingPrices(price_store, bus).sweep),
     ]
     token = settings.admin_token.get_secret_value() if settings.admin_token else ""
     app = create_app(
         "Carillon accounts",
-        routers=[admin_api.routes(store, change, clock, token), own_api.routes(store, clock)],
+        routers=[
+            admin_api.routes(store, change, clock, token),
+            own_api.routes(store, clock),
+            prices_api.admin_routes(price_store, change_prices, clock, token),
+            credit_api.admin_routes(ledger, store, clock, token),
+            credit_api.own_routes(ledger, own_api.account_of_key(store, clock)),
+            prices_api.own_routes(price_store, own_api.account_of_key(store, clock), clock),
+        ],
         health=bus.problems,
         translations=TRANSLATIONS,
     )

@@ -20,6 +20,11 @@ from carillon.events.message import CallbackForm, OnAmbiguous, SenderType
 
 _DAY_S = 86_400
 
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["EUR"])]
+PriceListId = Annotated[
+    str, Field(pattern="^prl_[0-9a-z]{1,40}$", description="null: the default list of its currency")
+]
+Discount = Annotated[int, Field(ge=0, le=1_000, description="thousandths off every price")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Country = Annotated[str, AfterValidator(rules.country), Field(examples=["FR"])]
 LostAfter = Annotated[int, Field(ge=60, le=30 * _DAY_S, description="seconds without a final report until it is lost")]
@@ -51,6 +56,10 @@ class NewAccount(_Body):
     default_sender_type: SenderType = "alphanumeric"
     on_ambiguous: OnAmbiguous = "hold"
     lost_after_s: LostAfter = 3 * _DAY_S
+    prepaid: bool = False
+    currency: Currency = "EUR"
+    price_list: PriceListId | None = None
+    discount_permille: Discount = 0
 
 
 class AccountPatch(_Body):
@@ -62,6 +71,9 @@ class AccountPatch(_Body):
     default_sender_type: SenderType = _left_out()
     on_ambiguous: OnAmbiguous = _left_out()
     lost_after_s: LostAfter = _left_out()
+    prepaid: bool = _left_out()
+    price_list: PriceListId | None = None
+    discount_permille: Discount = _left_out()
     state: AccountState = _left_out()
 
 

@@ -96,6 +96,10 @@ class AccountView(BaseModel):
     default_sender_type: SenderType
     on_ambiguous: OnAmbiguous
     lost_after_s: int
+    prepaid: bool = Field(description="messages are charged to the account's credit")
+    currency: str
+    price_list: str | None = Field(description="null: the default list of its currency")
+    discount_permille: int
     callback: CallbackView | None
     created_at: str
     changed_at: str
@@ -134,6 +138,10 @@ def _fields(account: Account) -> dict[str, Any]:
         "default_sender_type": account.default_sender_type,
         "on_ambiguous": account.on_ambiguous,
         "lost_after_s": account.lost_after_s,
+        "prepaid": account.prepaid,
+        "currency": account.currency,
+        "price_list": account.price_list,
+        "discount_permille": account.discount_permille,
         "callback": CallbackView.of(account.callback) if account.callback else None,
         "created_at": rfc3339(account.created_at),
         "changed_at": rfc3339(account.changed_at),

@@ -113,6 +113,10 @@ async def test_an_account_is_made_shown_and_said(platform: Platform) -> None:
     assert made == {
         "id": made["id"],
         "state": "active",
+        "prepaid": False,
+        "currency": "EUR",
+        "price_list": None,
+        "discount_permille": 0,
         "name": "Shop",
         "country": "BE",
         "default_sender": "32470123456",

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from accounts.consumers import subscriptions
 from accounts.domain import changes
 from accounts.domain.account import Account, ApiKey, Door
 from accounts.domain.errors import ConflictError, UnknownError
 from accounts.handlers import ChangeAccount, SayAll, SayPending
 from accounts.store import AccountStore
-from carillon.bus import BusDownError
+from carillon.bus import BusDownError, Subscription
+from carillon.bus.topology import ACCOUNTS_COPIES
 from carillon.events.account import AccountChanged, AccountCopyRequested
 from carillon.events.base import Lane, Record
 from carillon.events.catalogue import ACCOUNT_CHANGED, ACCOUNT_COPY_REQUESTED, Event
@@ -230,8 +230,7 @@ async def test_a_write_with_an_old_version_is_refused(store: AccountStore) -> No
 
 async def test_copies_are_said_from_the_database_in_batches(store: AccountStore, bus: BrokenBus) -> None:
     await asyncio.gather(*(store.add(_account(f"acc_{number:04}")) for number in range(1_001)))
-    for subscription in subscriptions(SayAll(store, bus)):
-        await bus.subscribe(subscription)
+    await bus.subscribe(Subscription(ACCOUNTS_COPIES, SayAll(store, bus).handle))
     await bus.publish(ACCOUNT_COPY_REQUESTED, [AccountCopyRequested(service="ingest", at=START_MS)])
     async with asyncio.timeout(10):
         while len(_said(bus)) < 1_001:

@@ -59,6 +59,8 @@ class OperatorDesk:
 
     async def start(self) -> None:
         """Make the queues, then begin to send as soon as a bind is leased and up."""
+        metrics.set_binds_wanted(self.operator.name, self.operator.binds)
+        metrics.set_binds_up(self.operator.name, 0)
         for lane in LANES:
             await self._tools.bus.declare(dispatcher_submit(self.operator.name, lane))
         await self.line.start()
@@ -68,7 +70,9 @@ class OperatorDesk:
         """Stop taking, hand back what was not sent, wait for answers, close the binds, give back the leases."""
         await self._leave()
         await self._slots.stop()
+        metrics.set_binds_wanted(self.operator.name, 0)
         metrics.set_binds_up(self.operator.name, 0)
+        metrics.set_line(self.operator.name, 0, 0)
 
     def _may_use(self, number: int) -> bool:
         return self._slots.is_held(number)
@@ -77,6 +81,7 @@ class OperatorDesk:
         log.info("binds.held", operator=self.operator.name, binds=sorted(held), of=self.operator.binds)
         self.line.share(len(held))
         await self.connector.hold(held, self._tools.grace_s)
+        metrics.set_binds_up(self.operator.name, self.connector.binds_up())
         if held and not self._subscribed:
             self._subscribed = True
             for subscription in submit_subscriptions(self.line):

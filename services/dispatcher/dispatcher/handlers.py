@@ -8,6 +8,7 @@ from carillon.events.base import Lane, Record
 from carillon.events.catalogue import MESSAGE_REFUSED, MESSAGE_ROUTED, Event
 from carillon.events.message import Accepted, Refused, Routed
 from carillon.runtime.clock import Clock
+from carillon.telemetry import metrics
 
 
 class RouteMessages:
@@ -38,6 +39,7 @@ class RouteMessages:
             await self._bus.publish(event, records, lane=lane, place=place)
 
     def _no_route(self, message: Accepted) -> Refused:
+        metrics.record_refused("no_route")
         return Refused(
             id=message.id, account=message.account, code="no_route", at=self._clock.now_ms(), trace=message.trace
         )

@@ -26,7 +26,7 @@ class OperatorInbox:
         if known is None:
             lane = None
         else:
-            report.message_id, report.part, lane = known
+            report.message_id, report.part, lane, report.trace = known
         self._outbox.say(REPORT_RECEIVED, lane or "bulk", report, _then(acknowledge))
 
     def inbound(self, inbound: InboundReceived, acknowledge: Acknowledge) -> None:

@@ -19,7 +19,7 @@ from carillon.bus import Delivery
 from carillon.events.base import LANES, Lane
 from carillon.events.message import Routed
 from carillon.runtime.clock import Clock
-from carillon.telemetry import metrics
+from carillon.telemetry import metrics, names, traces
 from dispatcher.connectors.port import Answer, Connector, OutgoingPart
 from dispatcher.domain.operators import Operator
 from dispatcher.domain.pace import Pace
@@ -125,6 +125,7 @@ class Line:
                 await self._reserve(jobs)
                 now_s = self._clock.monotonic_s()
             self._send_ready(now_s)
+            metrics.set_line(self.operator.name, len(self._jobs), self._unanswered)
             if not (jobs and self._room(now_s) > 0):
                 await self._wait(now_s)
 
@@ -251,12 +252,18 @@ class Line:
             validity_s = min(validity_s, max((message.expires_at - self._clock.now_ms()) // 1000, 1))
         part = OutgoingPart(message, place, job.payloads[place - 1], job.texts[place - 1], validity_s)
         left_s = self._clock.monotonic_s()
+        span = None
+        if message.trace is not None:
+            span = traces.begin(names.OPERATOR_SUBMIT, message.trace, {names.OPERATOR: self.operator.name})
 
         def on_answer(answer: Answer) -> None:
             self._unanswered -= 1
             job.unanswered -= 1
             metrics.record_submits(self.operator.name, answer.kind)
             metrics.record_submit_duration(self.operator.name, self._clock.monotonic_s() - left_s)
+            if span is not None:
+                span.set_attribute(names.OUTCOME, answer.kind)
+                span.end()
             self._on_answer(job, place, answer)
 
         self._connector.submit(part, on_answer)

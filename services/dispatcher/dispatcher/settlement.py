@@ -7,6 +7,7 @@ from carillon.events.catalogue import MESSAGE_REFUSED, MESSAGE_ROUTED, MESSAGE_S
 from carillon.events.message import Refused, Routed, SubmitOutcome, Submitted
 from carillon.runtime.clock import Clock
 from carillon.runtime.committer import Committer, Done
+from carillon.telemetry import metrics
 from dispatcher.connectors.port import Answer
 from dispatcher.domain.operators import Operator
 from dispatcher.domain.retries import MOST_ATTEMPTS, pause_ms
@@ -18,19 +19,19 @@ _REMEMBERED = 200_000
 
 
 class Recent:
-    """Remembers what was submitted lately: spares receipt a look-up, and tells a report's lane. Bounded; a hint."""
+    """Remembers what was submitted lately: spares receipt a look-up, and tells a report's lane and trace. A hint."""
 
     def __init__(self) -> None:
-        self._refs: OrderedDict[str, tuple[int, int, Lane]] = OrderedDict()
+        self._refs: OrderedDict[str, tuple[int, int, Lane, str | None]] = OrderedDict()
 
-    def add(self, ref: str, message_id: int, place: int, lane: Lane) -> None:
+    def add(self, ref: str, message_id: int, place: int, lane: Lane, trace: str | None) -> None:
         """A part was taken under this reference."""
-        self._refs[ref] = (message_id, place, lane)
+        self._refs[ref] = (message_id, place, lane, trace)
         if len(self._refs) > _REMEMBERED:
             self._refs.popitem(last=False)
 
-    def find(self, ref: str) -> tuple[int, int, Lane] | None:
-        """Message id, place and lane."""
+    def find(self, ref: str) -> tuple[int, int, Lane, str | None] | None:
+        """Message id, place, lane and traceparent."""
         return self._refs.get(ref)
 
 
@@ -70,6 +71,7 @@ class Settlement:
         if job.refused:
             return
         job.refused = True
+        metrics.record_refused(code)
         refused = Refused(
             id=job.message.id,
             account=job.message.account,
@@ -130,7 +132,8 @@ class Settlement:
 
     def _say_submitted(self, job: Job, place: int, ref: str | None) -> None:
         if ref:
-            self._recent.add(f"{self._operator.name}:{ref}", job.message.id, place, job.message.lane)
+            message = job.message
+            self._recent.add(f"{self._operator.name}:{ref}", message.id, place, message.lane, message.trace)
         submitted = self._submitted(job, place, ref, "submitted")
         job.unsaid += 1
         done: Done = job.said

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from carillon.bus import Bus, BusDownError
+from carillon.credit import CreditUnavailableError
 from carillon.events.base import LANES, Lane
 from carillon.events.catalogue import MESSAGE_ACCEPTED, MESSAGE_DEFERRED
 from carillon.events.message import Accepted, Deferred
@@ -39,6 +40,8 @@ def busy_code(error: Exception) -> str:
     """The stable word for one of `BUSY_ERRORS`."""
     if isinstance(error, OverloadedError):
         return "overloaded"
+    if isinstance(error, CreditUnavailableError):
+        return "credit_unavailable"
     return "broker_unavailable" if isinstance(error, BusDownError) else "database_unavailable"
 
 
@@ -58,12 +61,16 @@ class Acceptance:
         }
 
     async def start(self) -> None:
-        """Nothing to open."""
+        """Nothing to open, but to be seen."""
+        for lane, committer in self._single.items():
+            metrics.watch_committer(f"accepted.{lane}", partial(_waiting, committer))
 
     async def stop(self) -> None:
         """Return when what was taken is said."""
         for committer in self._single.values():
             await committer.drain()
+        for lane in LANES:
+            metrics.forget_committer(f"accepted.{lane}")
 
     async def accept(self, message: Accepted) -> None:
         """Return when the broker has confirmed the message; raises one of `BUSY_ERRORS`."""
@@ -91,6 +98,11 @@ class Acceptance:
 
     async def _say(self, lane: Lane, messages: list[Accepted]) -> None:
         started_s = time.perf_counter()
-        with traces.span(names.MESSAGE_ACCEPT, links=(message.trace for message in messages)):
+        links = (message.trace for message in messages)
+        with traces.span(names.MESSAGE_ACCEPT, links=links, attributes={names.LANE: lane}, kind="producer"):
             await self._bus.publish(MESSAGE_ACCEPTED, messages, lane=lane)
         metrics.record_commit(f"accepted.{lane}", len(messages), time.perf_counter() - started_s)
+
+
+def _waiting(committer: Committer[Accepted]) -> int:
+    return committer.waiting

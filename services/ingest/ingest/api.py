@@ -15,6 +15,7 @@ from carillon.http.app import create_app
 from carillon.http.principal import Directory, authenticate
 from carillon.http.problem import Problem, not_found, retry_after
 from carillon.runtime.clock import Clock
+from carillon.telemetry import metrics
 from ingest import openapi
 from ingest.acceptance import BUSY_ERRORS, RETRY_AFTER_S, busy_code
 from ingest.doors.json_door import PATH, QUOTE_PATH, JsonDoor
@@ -64,7 +65,7 @@ class JsonApi:
         if path == PATH:
             answer = await self._door.send(principal, body, request.headers.get("idempotency-key"))
         else:
-            answer = Response(self._door.quote(body), media_type="application/json")
+            answer = Response(self._door.quote(principal, body), media_type="application/json")
         await answer(scope, receive, send)
 
 
@@ -74,5 +75,6 @@ def _bearer(authorization: str | None) -> str | None:
 
 
 def _busy(error: Exception) -> Problem:
+    metrics.record_request("json", "overloaded")
     detail = "Messages cannot be made durable just now. Try again, with the same Idempotency-Key if there was one."
     return Problem(503, busy_code(error), detail, headers=retry_after(RETRY_AFTER_S))

@@ -4,7 +4,8 @@ import os
 import socket
 
 from carillon.bus.rabbit import RabbitBus
-from carillon.copies import AccountCopy
+from carillon.copies import AccountCopy, PriceCopy
+from carillon.credit import Purse
 from carillon.http.front import Front
 from carillon.http.idempotency import Idempotency
 from carillon.http.passwords import PasswordVerifier
@@ -19,6 +20,7 @@ from ingest.doors.legacy import LegacyDoor
 from ingest.settings import Settings
 from ingest.store.keys import Keys
 from ingest.store.refs import Refs
+from ingest.till import Till
 
 
 def build(settings: Settings) -> Service:
@@ -35,16 +37,19 @@ def build(settings: Settings) -> Service:
     )
     ids = NodeLease(mongo.database("carillon"), process, clock)
     accounts = AccountCopy(bus, database, service="ingest", process=process)
+    prices = PriceCopy(bus, database, service="ingest", process=process)
+    purse = Purse(bus, service="ingest", process=process, clock=clock)
+    till = Till(prices, purse)
     refs = Refs(database, clock, max_waiting=settings.ingest_max_waiting)
     keys = Keys(database)
     acceptance = Acceptance(bus, max_waiting=settings.ingest_max_waiting)
     legacy = LegacyDoor(
-        accounts, PasswordVerifier(clock), acceptance, refs, ids, clock, trusted_proxies=settings.proxies
+        accounts, PasswordVerifier(clock), acceptance, till, refs, ids, clock, trusted_proxies=settings.proxies
     )
     app = api.application(
-        JsonDoor(acceptance, Idempotency(keys, clock), ids, clock), legacy, accounts, clock, health=bus.problems
+        JsonDoor(acceptance, till, Idempotency(keys, clock), ids, clock), legacy, accounts, clock, health=bus.problems
     )
-    parts: list[Part] = [mongo, refs, keys, ids, bus, accounts, acceptance]
+    parts: list[Part] = [mongo, refs, keys, ids, bus, accounts, prices, purse, acceptance]
     if not settings.targets:
         return Service("ingest", app, settings.ingest_port, parts, bus.problems)
     front = Front({"ingest": app, **settings.targets}, trusted_proxies=settings.proxies)

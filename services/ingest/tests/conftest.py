@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from carillon.credit import Purse
 from carillon.events.account import AccountChanged, ApiKey, Door
 from carillon.events.catalogue import MESSAGE_ACCEPTED
 from carillon.events.message import Accepted
@@ -17,6 +18,7 @@ from carillon.http.api_keys import hash_api_key
 from carillon.http.idempotency import Idempotency
 from carillon.http.passwords import PasswordVerifier, hash_password
 from carillon.runtime.ids import MessageIds
+from carillon.sms.tariff import Tariff
 from carillon.testing.builders import an_account
 from carillon.testing.bus import MemoryBus
 from carillon.testing.clock import ManualClock
@@ -26,6 +28,7 @@ from ingest.acceptance import Acceptance, Ids
 from ingest.doors.json_door import JsonDoor
 from ingest.doors.legacy import LegacyDoor
 from ingest.store.refs import Claim
+from ingest.till import Till
 
 PEER = "192.0.2.10"
 KEY = "ck_live_test"
@@ -53,6 +56,14 @@ OTHERS = [
     )
     for state in ("suspended", "closed")
 ]
+OTHERS.append(
+    an_account(
+        id="acc_prepaid",
+        prepaid=True,
+        doors=[Door(name="prepaid", addresses=[PEER])],
+        api_keys=[ApiKey(id="key_prepaid", hash=hash_api_key("ck_live_prepaid"), scopes=["messages"])],
+    )
+)
 
 
 class Known:
@@ -107,6 +118,7 @@ class Ingest:
     references: References
     keys: MemoryStore
     acceptance: Acceptance
+    purse: Purse
 
     async def ask(
         self,
@@ -164,24 +176,37 @@ class Ingest:
         return [record for record in self.bus.records(MESSAGE_ACCEPTED) if isinstance(record, Accepted)]
 
 
-def wire(bus: MemoryBus, ids: Ids | None = None, max_waiting: int = 1_000) -> Ingest:
+class PriceLists:
+    """One tariff for all, or none."""
+
+    def __init__(self, tariff: Tariff | None) -> None:
+        self._tariff = tariff
+
+    def tariff_for(self, _account: AccountChanged) -> Tariff | None:
+        return self._tariff
+
+
+def wire(bus: MemoryBus, ids: Ids | None = None, max_waiting: int = 1_000, tariff: Tariff | None = None) -> Ingest:
     """Wired as in `ingest.main`."""
     clock = ManualClock()
     ids = ids or MessageIds(1, clock)
     references, keys, known = References(), MemoryStore(), Known()
     acceptance = Acceptance(bus, max_waiting=max_waiting)
+    purse = Purse(bus, service="ingest", process="ing_1", clock=clock)
+    till = Till(PriceLists(tariff), purse)
     legacy = LegacyDoor(
         known,
         PasswordVerifier(),
         acceptance,
+        till,
         references,
         ids,
         clock,
         trusted_proxies=parse_networks("198.51.100.1"),
     )
-    door = JsonDoor(acceptance, Idempotency(keys, clock), ids, clock)
+    door = JsonDoor(acceptance, till, Idempotency(keys, clock), ids, clock)
     app = api.application(door, legacy, known, clock, health=bus.problems)
-    return Ingest(app, bus, clock, references, keys, acceptance)
+    return Ingest(app, bus, clock, references, keys, acceptance, purse)
 
 
 @pytest.fixture

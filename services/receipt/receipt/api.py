@@ -1,24 +1,25 @@
-"""The HTTP of receipts: messages, the stream, callbacks. Routes parse, call and render."""
+"""The HTTP of messages and callbacks; `receipts_api` has the stream and the numbers. Routes parse, call and render."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel
-from starlette.responses import StreamingResponse
 
-from carillon.bus.stream import Offset
 from carillon.events.message import Status
 from carillon.http.app import create_app
 from carillon.http.pagination import CursorParameter, Limit, Page, add_next_link, decode_cursor, encode_cursor
 from carillon.http.principal import Directory, Principal, require_scope
-from carillon.http.problem import FieldError, Problem, not_found, overloaded
+from carillon.http.problem import not_found
 from carillon.runtime.clock import Clock
 from carillon.runtime.ids import first_id_at
+from receipt.exports import Exports
 from receipt.queries import Filter, Queries
+from receipt.receipts_api import stats_routes, stream_routes
 from receipt.replays import Replays
 from receipt.sse import ReceiptStream
+from receipt.stats import Stats
 from receipt.store.callbacks import State
 from receipt.views import CallbackView, DisabledUrlView, FullMessageView, MessageView
 
@@ -49,6 +50,8 @@ def application(
     queries: Queries,
     replays: Replays,
     stream: ReceiptStream,
+    exports: Exports,
+    stats: Stats,
     accounts: Directory,
     clock: Clock,
     *,
@@ -57,7 +60,8 @@ def application(
     """All routes behind the gate."""
     routers = [
         _messages(queries, accounts, clock),
-        _stream(stream, accounts, clock),
+        stream_routes(stream, exports, accounts, clock),
+        stats_routes(stats, accounts, clock),
         _callbacks(replays, accounts, clock),
     ]
     return create_app("Carillon receipt", routers=routers, health=health)
@@ -103,31 +107,6 @@ def _messages(queries: Queries, accounts: Directory, clock: Clock) -> APIRouter:
         next_ = encode_cursor(listed.next) if listed.next is not None else None
         add_next_link(request, response, next_)
         return Page(items=listed.items, next=next_)
-
-    return router
-
-
-def _stream(stream: ReceiptStream, accounts: Directory, clock: Clock) -> APIRouter:
-    router = APIRouter(tags=["receipts"])
-    reader = Annotated[Principal, Depends(require_scope(accounts, _RECEIPTS, clock))]
-
-    @router.get("/v1/receipts/stream", response_class=StreamingResponse)
-    async def stream_receipts(
-        principal: reader,
-        last_event_id: Annotated[str | None, Header(description="offset of the last event that was read")] = None,
-        offset: Annotated[
-            str, Query(description="where to begin without it: first, last, next, an offset, or an RFC 3339 time")
-        ] = "next",
-    ) -> StreamingResponse:
-        """Status changes as they happen: server-sent events, each a CloudEvent with a batch of receipts."""
-        if stream.is_full:
-            raise overloaded(30, "Too many readers are connected.")
-        begin = int(last_event_id) + 1 if last_event_id and last_event_id.isdecimal() else _offset_of(offset)
-        return StreamingResponse(
-            stream.events(principal.account_id, begin),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-        )
 
     return router
 
@@ -187,18 +166,3 @@ def _callbacks(replays: Replays, accounts: Directory, clock: Clock) -> APIRouter
 
 def _first_id(moment: datetime) -> int:
     return min(first_id_at(round(moment.timestamp() * 1000)), _LAST_ID)
-
-
-def _offset_of(text: str) -> Offset:
-    if text in ("first", "last", "next"):
-        return text  # type: ignore[return-value]
-    if text.isdecimal() and len(text) < 19:
-        return int(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        error = FieldError(parameter="offset", code="bad_offset", detail="first, last, next, an offset or a time")
-        raise Problem(422, "invalid_request", "The offset is none.", errors=[error])
-    return moment

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from carillon.bus import Delivery
 from carillon.events.report import InboundReceived
 from carillon.runtime.clock import Clock
+from carillon.telemetry import metrics
 from receipt.domain.news import Flush
 from receipt.recorder import Recorder
 from receipt.store.inbound import InboundStore
@@ -29,6 +30,7 @@ class RecordMessages:
             flush.take(delivery.records)
         unmatched = await self._recorder.record(flush)
         if unmatched:
+            metrics.record_unmatched(len(unmatched))
             now_ms = self._clock.now_ms()
             await self._unmatched.park(unmatched, now_ms, now_ms + FIRST_PAUSE_MS)
         await self._lost.look_back(flush.news.values())

@@ -5,6 +5,7 @@ and the rest would not (`without`). So whoever was interrupted is run again and 
 two processes that write at the same moment, at least the one that reads last sees both and says what follows.
 """
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from receipt.store import Stores
 from receipt.store.additions import add_to
 from receipt.store.histories import Known, Place, known_of
 from receipt.store.message_documents import milestones_of
+from receipt.store.stats import Hour, hour_of
 
 
 class _Outcome(NamedTuple):
@@ -38,6 +40,7 @@ class Recorder:
         self._messages = stores.messages
         self._additions = stores.additions
         self._histories = stores.histories
+        self._stats = stores.stats
         self._announcer = announcer
         self._recent = Recent()
 
@@ -53,7 +56,8 @@ class Recorder:
         said: list[Said] = []
         for known, before, _ in outcomes:
             said += [(change, known.country) for change in changes(known.facts, before, known.milestones)]
-        await self._announcer.say(said)
+        touched = {Hour(known.facts.account, hour_of(known.facts.id)) for known, _, _ in outcomes}
+        await asyncio.gather(self._announcer.say(said), self._stats.mark(touched))
         for known, _, item in outcomes:
             self._recent.remember(known, item.refs)
         return unmatched

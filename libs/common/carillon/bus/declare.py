@@ -6,19 +6,16 @@ from carillon.bus.topology import (
     DURABLE_QUEUES,
     EXCHANGE,
     RECEIPT_STREAM,
-    STREAM_MAX_AGE,
+    STREAM_ARGUMENTS,
     Queue,
-    queue_arguments,
-    retry_arguments,
+    durable_arguments,
 )
 
 
 async def declare_topology(channel: Channel) -> None:
     """The exchange, the receipt stream and all durable queues of the table."""
     await channel.exchange_declare(exchange=EXCHANGE, exchange_type="topic", durable=True)
-    await channel.queue_declare(
-        queue=RECEIPT_STREAM, durable=True, arguments={"x-queue-type": "stream", "x-max-age": STREAM_MAX_AGE}
-    )
+    await channel.queue_declare(queue=RECEIPT_STREAM, durable=True, arguments=STREAM_ARGUMENTS)  # type: ignore[arg-type]
     for queue in DURABLE_QUEUES:
         await declare_queue(channel, queue)
 
@@ -28,8 +25,7 @@ async def declare_queue(channel: Channel, queue: Queue) -> None:
     if queue.transient:
         await channel.queue_declare(queue=queue.name, exclusive=True, auto_delete=True)
     else:
-        await channel.queue_declare(queue=queue.parked, durable=True, arguments={"x-queue-type": "quorum"})
-        await channel.queue_declare(queue=queue.retry, durable=True, arguments=retry_arguments(queue))  # type: ignore[arg-type]
-        await channel.queue_declare(queue=queue.name, durable=True, arguments=queue_arguments(queue))  # type: ignore[arg-type]
+        for name, arguments in durable_arguments(queue).items():
+            await channel.queue_declare(queue=name, durable=True, arguments=arguments)  # type: ignore[arg-type]
     for key in queue.keys:
         await channel.queue_bind(queue=queue.name, exchange=EXCHANGE, routing_key=key)

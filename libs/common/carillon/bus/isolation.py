@@ -1,7 +1,7 @@
 """When a batch fails: its records are handled one by one, so that only what is bad waits or is parked."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import structlog
 
@@ -10,12 +10,16 @@ from carillon.bus.publisher import Outgoing
 from carillon.bus.topology import MAX_ATTEMPTS, Queue
 from carillon.events.base import Record
 from carillon.events.codec import encode
+from carillon.runtime.clock import SystemClock
 from carillon.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = "x-carillon-attempts"
 REASON = "x-carillon-reason"
+PARKED_AT = "x-carillon-parked-at"  # milliseconds since 1970
+
+_clock = SystemClock()
 
 
 class Publishes(Protocol):
@@ -70,13 +74,17 @@ def _deferred(queue: Queue, delivery: Delivery, record: Record, reason: str) -> 
     attempts = int(delivery.headers.get(ATTEMPTS, 0)) + 1
     if attempts >= MAX_ATTEMPTS:
         return _parked(queue, delivery, record, f"{reason} (after {attempts} attempts)")
-    metrics.record_retried(queue.name, 1)
+    metrics.record_retried(queue.label, 1)
     headers = {**delivery.headers, ATTEMPTS: attempts, REASON: reason[:500]}
     return Outgoing("", queue.retry, encode([record]), delivery.event.name, headers)
 
 
 def _parked(queue: Queue, delivery: Delivery, record: Record, reason: str) -> Outgoing:
     log.error("consumer.parked", queue=queue.name, event_name=delivery.event.name, reason=reason)
-    metrics.record_parked(queue.name, 1)
-    headers = {**delivery.headers, REASON: reason[:500]}
-    return Outgoing("", queue.parked, encode([record]), delivery.event.name, headers)
+    metrics.record_parked(queue.label, 1)
+    return Outgoing("", queue.parked, encode([record]), delivery.event.name, parked_headers(delivery.headers, reason))
+
+
+def parked_headers(headers: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """The headers of what is parked: those that it had, why, and since when."""
+    return {**headers, REASON: reason[:500], PARKED_AT: _clock.now_ms()}

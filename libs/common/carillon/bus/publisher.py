@@ -27,6 +27,7 @@ class Outgoing:
     headers: Mapping[str, Any] | None = None
     records: int = 1
     content_type: str = "application/json"
+    expires_ms: int | None = None  # in its queue; where the queue has a limit of its own, the shorter one counts
 
 
 class Publisher:
@@ -81,6 +82,7 @@ class Publisher:
                         delivery_mode=_PERSISTENT,
                         message_type=message.type_,
                         headers=headers or None,
+                        expiration=None if message.expires_ms is None else str(message.expires_ms),
                     ),
                     wait=False,
                 )

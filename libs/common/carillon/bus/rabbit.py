@@ -21,7 +21,7 @@ from carillon.bus.port import Subscription
 from carillon.bus.publisher import Outgoing, Publisher
 from carillon.bus.topology import EXCHANGE, Queue
 from carillon.events.base import MAX_RECORDS, Lane, Record
-from carillon.events.catalogue import Event
+from carillon.events.catalogue import BY_NAME, Event
 from carillon.events.codec import encode
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ class RabbitBus:
     """See `carillon.bus.port.Bus`. `name` is shown in RabbitMQ's list of connections.
 
     `temporary` are the errors of a handler that mean "a server is away": the batch is tried again until it is back,
-    and no record is blamed for it.
+    and no record is blamed for it. `events` are those that this process can read, the catalogue's.
     """
 
     def __init__(
@@ -45,12 +45,15 @@ class RabbitBus:
         name: str,
         temporary: tuple[type[Exception], ...] = (ConnectionError, TimeoutError),
         publish_timeout_s: float = 30.0,
+        events: Mapping[str, Event] = BY_NAME,
     ) -> None:
         self._url = url
         self._name = name
         self._temporary = temporary
+        self._events = events
         self._publisher = Publisher(publish_timeout_s)
         self._consumers: dict[str, Consumer] = {}
+        self._attaching: set[str] = set()  # on their way: not live yet, and not dead either
         self._declared: dict[str, Queue] = {}
         self._connection: aio_pika.abc.AbstractConnection | None = None
         self._control: Channel | None = None
@@ -108,13 +111,17 @@ class RabbitBus:
         name = subscription.queue.name
         if name in self._consumers:
             raise ValueError(f"{name} has a consumer already")
-        consumer = Consumer(subscription, self._publisher, self._temporary)
+        consumer = Consumer(subscription, self._publisher, self._temporary, self._events)
         self._consumers[name] = consumer
         if self._up.is_set():
+            self._attaching.add(name)
             try:
                 await self._attach(consumer)
-            except (aio_pika.exceptions.AMQPError, ConnectionError, RuntimeError):
-                self._again.set()  # the next connection attaches it
+            except Exception as error:  # noqa: BLE001  aiormq raises a bare one; the next connection attaches it
+                log.warning("bus.attach_failed", name=self._name, queue=name, error=repr(error))
+                self._again.set()
+            finally:
+                self._attaching.discard(name)
 
     async def unsubscribe(self, queue_name: str) -> None:
         """Finish what is under way and let the queue go."""
@@ -179,7 +186,7 @@ class RabbitBus:
             alive = (
                 not self._connection.is_closed
                 and self._publisher.is_live()
-                and all(consumer.is_live() for consumer in self._consumers.values())
+                and all(one.is_live() for name, one in self._consumers.items() if name not in self._attaching)
             )
             if not alive or self._again.is_set():
                 self._again.clear()

@@ -14,12 +14,17 @@ from carillon.events.catalogue import (
     AUDIENCE_PAGE,
     AUDIENCE_REQUESTED,
     INBOUND_RECEIVED,
+    LEASE_ANSWERED,
+    LEASE_ENDED,
+    LEASE_REQUESTED,
     MESSAGE_ACCEPTED,
     MESSAGE_DEFERRED,
     MESSAGE_REFUSED,
     MESSAGE_ROUTED,
     MESSAGE_STATUS,
     MESSAGE_SUBMITTED,
+    PRICE_COPY_REQUESTED,
+    PRICES_CHANGED,
     REPORT_RECEIVED,
 )
 
@@ -29,6 +34,7 @@ STREAM_MAX_AGE = "7D"
 DELIVERY_LIMIT = 50  # deliveries of one message: crashes of its consumer count, so this is generous
 RETRY_DELAY_S = 10
 MAX_ATTEMPTS = 10  # of a deferred or failed record, then it is parked
+UNKNOWN_PATIENCE_S = 3_600  # an event that only newer processes know waits so long for one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,12 @@ class Queue:
     name: str
     keys: tuple[str, ...]
     transient: bool = False
+    one_at_a_time: bool = False  # one process consumes it, the others stand by: the order is kept
+
+    @property
+    def label(self) -> str:
+        """Its name in metrics and traces: without the process that a transient queue belongs to."""
+        return self.name.rpartition(".")[0] if self.transient else self.name
 
     @property
     def retry(self) -> str:
@@ -84,7 +96,20 @@ CAMPAIGN_PAGES = Queue("campaign-scheduler.pages", (AUDIENCE_PAGE.key(),))
 CAMPAIGN_DEFERRED = Queue("campaign-scheduler.deferred", tuple(MESSAGE_DEFERRED.key(lane) for lane in LANES))
 # Campaigns are in the bulk lane: nothing of a one-time code is told here.
 CAMPAIGN_STATUS = Queue("campaign-scheduler.status.bulk", (MESSAGE_STATUS.key("bulk"),))
+ACCOUNTS_PRICE_COPIES = Queue("accounts.price_copies", (PRICE_COPY_REQUESTED.key(),))
+ACCOUNTS_LEASES = Queue("accounts.leases", (LEASE_REQUESTED.key(),))
+# A lease's end comes by the way of the messages that spent it, after them.
+ACCOUNTS_CHARGES = Queue(
+    "accounts.charges",
+    (
+        *(MESSAGE_ACCEPTED.key(lane) for lane in LANES),
+        *(MESSAGE_STATUS.key(lane) for lane in LANES),
+        LEASE_ENDED.key(),
+    ),
+    one_at_a_time=True,
+)
 
+STREAM_ARGUMENTS: dict[str, object] = {"x-queue-type": "stream", "x-max-age": STREAM_MAX_AGE}
 DURABLE_QUEUES: tuple[Queue, ...] = (
     *(dispatcher_route(lane) for lane in LANES),
     *(receipt_record(lane) for lane in LANES),
@@ -95,6 +120,9 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
     CAMPAIGN_PAGES,
     CAMPAIGN_DEFERRED,
     CAMPAIGN_STATUS,
+    ACCOUNTS_PRICE_COPIES,
+    ACCOUNTS_LEASES,
+    ACCOUNTS_CHARGES,
 )
 
 
@@ -103,11 +131,32 @@ def account_copy(service: str, process: str) -> Queue:
     return Queue(f"{service}.accounts.{process}", (ACCOUNT_CHANGED.key(),), transient=True)
 
 
+def durable_arguments(queue: Queue) -> dict[str, dict[str, object]]:
+    """A durable queue, its retry and its parking queue: name -> arguments."""
+    return {
+        queue.parked: {"x-queue-type": "quorum"},
+        queue.retry: retry_arguments(queue),
+        queue.name: queue_arguments(queue),
+    }
+
+
+def price_copy(service: str, process: str) -> Queue:
+    """One process's own ear for price lists, as `account_copy` is for accounts."""
+    return Queue(f"{service}.prices.{process}", (PRICES_CHANGED.key(),), transient=True)
+
+
+def lease_answers(service: str, process: str) -> Queue:
+    """Where a process hears of the credit that it is lent."""
+    return Queue(f"{service}.leases.{process}", (LEASE_ANSWERED.key(),), transient=True)
+
+
 def queue_arguments(queue: Queue) -> dict[str, object]:
     """Arguments of the queue itself."""
     if queue.transient:
         return {}
+    single = {"x-single-active-consumer": True} if queue.one_at_a_time else {}
     return {
+        **single,
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
         "x-dead-letter-exchange": "",

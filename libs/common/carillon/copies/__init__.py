@@ -1,5 +1,6 @@
 """Copies of another service's data, kept fresh by its events and kept on disk for a start without it."""
 
 from carillon.copies.accounts import AccountCopy
+from carillon.copies.prices import PriceCopy
 
-__all__ = ["AccountCopy"]
+__all__ = ["AccountCopy", "PriceCopy"]

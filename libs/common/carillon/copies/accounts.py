@@ -1,46 +1,39 @@
-"""A service's own copy of the accounts: in memory for every request, in its own database for the next start.
+"""A service's own copy of the accounts."""
 
-Each process has its own ear (a transient queue) for `account.changed`. Whenever that ear is new, after a start or a
-reconnection, the process asks for everything again, since something may have been said meanwhile. The higher version
-wins, so order and repetition do not matter. If accounts is away, what the database holds serves; if the database is
-away, memory stays up to date and the database catches up later.
-"""
+from collections.abc import Callable, Iterable
 
-import time
-from collections.abc import Callable, Iterable, Sequence
-
-import msgspec
 import structlog
 
-from carillon.bus import Bus, Delivery, Subscription
+from carillon.bus import Bus
 from carillon.bus.topology import account_copy
 from carillon.copies.index import Index
+from carillon.copies.kept import KeptCopy
 from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Door
-from carillon.events.base import MAX_RECORDS
+from carillon.events.base import Record
 from carillon.events.catalogue import ACCOUNT_COPY_REQUESTED
-from carillon.mongo import TEMPORARY_ERRORS, Database, write_all
-from carillon.mongo.bulk import replace_if_newer
-from carillon.runtime.background import Every
+from carillon.mongo import Database
 
 log = structlog.get_logger(__name__)
 
-_SAVE_S = 0.5
 
-
-class AccountCopy:
+class AccountCopy(KeptCopy[AccountChanged]):
     """A part. Look-ups are plain dictionary reads, and find accounts in any state: whoever asks looks at `state`."""
 
     def __init__(self, bus: Bus, database: Database, *, service: str, process: str) -> None:
-        self._bus = bus
-        self._collection = database["accounts"]
+        super().__init__(
+            bus,
+            database,
+            kind=AccountChanged,
+            name="accounts",
+            field="account",
+            queue=account_copy(service, process),
+            ask=ACCOUNT_COPY_REQUESTED,
+        )
         self._service = service
-        self._queue = account_copy(service, process)
         self._accounts: dict[str, AccountChanged] = {}
         self._doors: Index[tuple[AccountChanged, Door]] = Index()
         self._keys: Index[tuple[AccountChanged, ApiKey]] = Index()
         self._listeners: list[Callable[[AccountChanged], None]] = []
-        self._unsaved: dict[str, AccountChanged] = {}
-        self._saver = Every("account copy", _SAVE_S, self._save)
 
     def by_id(self, account: str) -> AccountChanged | None:
         """The account, or None when nobody ever said it."""
@@ -62,53 +55,10 @@ class AccountCopy:
         """Call `listener` after each change. What it raises is logged."""
         self._listeners.append(listener)
 
-    async def start(self) -> None:
-        """Load what the database holds, listen, and ask for the rest."""
-        async for document in self._collection.find({}):
-            try:
-                self._take(msgspec.convert(document["account"], AccountChanged))
-            except (KeyError, msgspec.ValidationError) as error:  # of another release: it is said anew in a moment
-                log.warning("accounts.unreadable", account=document["_id"], error=repr(error))
-        log.info("accounts.loaded", count=len(self._accounts))
-        await self._bus.subscribe(Subscription(self._queue, self._on_changed, on_attach=self._ask))
-        await self._saver.start()
+    def _request(self, at_ms: int) -> Record:
+        return AccountCopyRequested(service=self._service, at=at_ms)
 
-    async def stop(self) -> None:
-        """Listen no more, and leave what was heard to the next start."""
-        await self._bus.unsubscribe(self._queue.name)
-        await self._saver.stop()
-        try:
-            await self._save()
-        except TEMPORARY_ERRORS as error:  # the next start hears it again
-            log.warning("accounts.unsaved", count=len(self._unsaved), error=repr(error))
-
-    async def _ask(self) -> None:
-        request = AccountCopyRequested(service=self._service, at=time.time_ns() // 1_000_000)
-        await self._bus.publish(ACCOUNT_COPY_REQUESTED, [request])
-
-    async def _on_changed(self, deliveries: Sequence[Delivery]) -> None:
-        """Into memory, which is what serves. The saver writes: a database that is away must not hold up a change."""
-        for delivery in deliveries:
-            for record in delivery.records:
-                if isinstance(record, AccountChanged) and self._take(record):
-                    self._unsaved[record.id] = record
-
-    async def _save(self) -> None:
-        """Write what the database has not got yet. A change that comes while one is being written stays for later."""
-        while self._unsaved:
-            batch = list(self._unsaved.values())[:MAX_RECORDS]
-            await write_all(
-                self._collection,
-                [
-                    replace_if_newer(record.id, record.version, {"account": msgspec.to_builtins(record)})
-                    for record in batch
-                ],
-            )
-            for record in batch:
-                if self._unsaved.get(record.id) is record:
-                    del self._unsaved[record.id]
-
-    def _take(self, account: AccountChanged) -> bool:
+    def _take(self, account: AccountChanged, /) -> bool:
         known = self._accounts.get(account.id)
         if known is not None and known.version >= account.version:
             return False

@@ -50,6 +50,10 @@ class AccountChanged(Record, kw_only=True):
     callback: Callback | None = None
     on_ambiguous: OnAmbiguous = "hold"
     lost_after_s: Annotated[int, Meta(ge=60, description="no final report by then: lost notification")] = 259_200
+    prepaid: Annotated[bool, Meta(description="messages are charged to the account's credit")] = False
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217, of its credit and its prices")] = "EUR"
+    price_list: Annotated[str | None, Meta(description="prl_..., its own; None: the default of its currency")] = None
+    discount_permille: Annotated[int, Meta(ge=0, le=1_000, description="thousandths off every price")] = 0
     doors: list[Door] = []
     api_keys: list[ApiKey] = []
 

@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, Door
 from carillon.events.audience import Audience, AudiencePage, AudienceRequested, Recipient
 from carillon.events.base import Lane, Record
+from carillon.events.credit import LeaseAnswered, LeaseEnded, LeaseRequested
 from carillon.events.message import Accepted, Deferred, Refused, Routed, StatusChanged, Submitted
+from carillon.events.prices import PriceCopyRequested, PriceListChanged, PriceRate
 from carillon.events.report import InboundReceived, ReportReceived
 
 # Services that keep a copy of the accounts.
 COPIES_OF_ACCOUNTS = ("ingest", "dispatcher", "receipt", "contacts", "campaign-scheduler")
+
+# Services that keep a copy of the price lists.
+COPIES_OF_PRICES = ("ingest", "campaign-scheduler")
+
+# Services that accept messages, and spend the credit of prepaid accounts.
+SPENDERS = ("ingest", "campaign-scheduler")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +46,9 @@ _ACCEPTED = Accepted(
 )  # fmt: skip
 
 MESSAGE_ACCEPTED = Event(
-    "message.accepted.v1", Accepted, ("ingest", "campaign-scheduler"), ("dispatcher", "receipt"), True, _ACCEPTED
-)
+    "message.accepted.v1", Accepted, ("ingest", "campaign-scheduler"), ("dispatcher", "receipt", "accounts"), True,
+    _ACCEPTED,
+)  # fmt: skip
 MESSAGE_DEFERRED = Event(
     "message.deferred.v1", Deferred, ("ingest",), ("campaign-scheduler", "receipt"), True,
     Deferred(message=_ACCEPTED, send_at=1_795_000_060_000),
@@ -61,7 +70,7 @@ MESSAGE_REFUSED = Event(
     Refused(id=_ACCEPTED.id, account="acc_demo", code="no_route", at=1_795_000_000_010),
 )  # fmt: skip
 MESSAGE_STATUS = Event(
-    "message.status.v1", StatusChanged, ("receipt",), ("receipt", "campaign-scheduler"), True,
+    "message.status.v1", StatusChanged, ("receipt",), ("receipt", "accounts", "campaign-scheduler"), True,
     StatusChanged(
         id=_ACCEPTED.id, account="acc_demo", status="delivered", previous="submitted", at=1_795_000_002_000,
         number="33612345678", lane="bulk", operator="north", accepted_at=1_795_000_000_000,
@@ -86,6 +95,31 @@ ACCOUNT_COPY_REQUESTED = Event(
     "account.copy_requested.v1", AccountCopyRequested, COPIES_OF_ACCOUNTS, ("accounts",), False,
     AccountCopyRequested(service="ingest", at=1_795_000_000_000),
 )  # fmt: skip
+PRICES_CHANGED = Event(
+    "prices.changed.v1", PriceListChanged, ("accounts",), COPIES_OF_PRICES, False,
+    PriceListChanged(
+        id="prl_1", version=1, name="Standard", currency="EUR", default=True,
+        rates=[PriceRate(prefix="33", micros=45_000), PriceRate(prefix="", micros=90_000)],
+    ),
+)  # fmt: skip
+PRICE_COPY_REQUESTED = Event(
+    "prices.copy_requested.v1", PriceCopyRequested, COPIES_OF_PRICES, ("accounts",), False,
+    PriceCopyRequested(service="ingest", at=1_795_000_000_000),
+)  # fmt: skip
+LEASE_REQUESTED = Event(
+    "credit.lease_requested.v1", LeaseRequested, SPENDERS, ("accounts",), False,
+    LeaseRequested(
+        lease="lse_1", account="acc_demo", process="ing_1", needed_micros=45_000, wanted_micros=45_000_000, at=_NOW,
+    ),
+)  # fmt: skip
+LEASE_ANSWERED = Event(
+    "credit.lease_answered.v1", LeaseAnswered, ("accounts",), SPENDERS, False,
+    LeaseAnswered(lease="lse_1", account="acc_demo", process="ing_1", granted_micros=45_000_000, lasts_s=60),
+)  # fmt: skip
+LEASE_ENDED = Event(
+    "credit.lease_ended.v1", LeaseEnded, (*SPENDERS, "accounts"), ("accounts",), False,
+    LeaseEnded(lease="lse_1", account="acc_demo", at=_NOW),
+)  # fmt: skip
 AUDIENCE_REQUESTED = Event(
     "audience.requested.v1", AudienceRequested, ("campaign-scheduler",), ("contacts",), False,
     AudienceRequested(campaign="cmp_1", account="acc_demo", page=0, audience=Audience(groups=["grp_1"])),
@@ -109,6 +143,11 @@ CATALOGUE: tuple[Event, ...] = (
     INBOUND_RECEIVED,
     ACCOUNT_CHANGED,
     ACCOUNT_COPY_REQUESTED,
+    PRICES_CHANGED,
+    PRICE_COPY_REQUESTED,
+    LEASE_REQUESTED,
+    LEASE_ANSWERED,
+    LEASE_ENDED,
     AUDIENCE_REQUESTED,
     AUDIENCE_PAGE,
 )  # fmt: skip

@@ -79,6 +79,11 @@ class Routed(Record, kw_only=True):
         """The message's traceparent."""
         return self.message.trace
 
+    @property
+    def accepted_at(self) -> int:
+        """When the message was accepted."""
+        return self.message.accepted_at
+
 
 class Submitted(Record, kw_only=True):
     """`message.submitted`: one part is with an operator (or perhaps: its answer was lost)."""

@@ -23,6 +23,7 @@ class ReportReceived(Record, kw_only=True):
     done_at: Annotated[Millis | None, Meta(description="when the operator says that it happened")] = None
     message_id: Annotated[MessageId | None, Meta(description="a hint: dispatcher still remembered the submit")] = None
     part: Annotated[int, Meta(ge=1, description="goes with message_id")] = 1
+    trace: Annotated[str | None, Meta(description="W3C traceparent of the message, goes with message_id")] = None
 
 
 class InboundReceived(Record, kw_only=True):

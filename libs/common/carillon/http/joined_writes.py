@@ -6,7 +6,7 @@ Joining what is written within one turn of the event loop took 20 to 40 us off e
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 
 class JoinedWrites:
@@ -16,9 +16,17 @@ class JoinedWrites:
         self._transport = transport
         self._loop = loop
         self._held: list[bytes] = []
+        self._head = b""
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether the answer that was begun last is one of server-sent events."""
+        return b"text/event-stream" in self._head
 
     def write(self, data: bytes) -> None:
         """Hold; the first of a turn plans the flush."""
+        if data.startswith(b"HTTP/1.1 "):
+            self._head = data
         if not self._held:
             self._loop.call_soon(self._flush)
         self._held.append(data)
@@ -43,3 +51,12 @@ class JoiningProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wrap."""
         super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
+
+    def shutdown(self) -> None:
+        """Let the answer under way end; one of server-sent events never does: its client comes again, elsewhere."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn's types say
+        under_way = cycle is not None and not cycle.response_complete
+        if under_way and cast("JoinedWrites", self.transport).is_event_stream:
+            self.transport.close()
+        else:
+            super().shutdown()

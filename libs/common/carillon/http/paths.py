@@ -33,6 +33,8 @@ RULES: tuple[Rule, ...] = (
     Rule("/v1/account", "accounts"),
     Rule("/v1/api-keys", "accounts"),
     Rule("/v1/doors", "accounts"),
+    Rule("/v1/prices", "accounts"),
+    Rule("/v1/ledger", "accounts"),
     Rule("/v1/contacts", "contacts"),
     Rule("/v1/groups", "contacts"),
     Rule("/v1/imports", "contacts"),
@@ -58,7 +60,7 @@ def head_of(path: str) -> str:
     """What rules are looked up by: the first segment, or the first two under /v1."""
     parts = path.split("/", 3)
     if len(parts) < 3:
-        return path
+        return path.lower() if path.lower() in ANY_CASE else path
     first = parts[1]
     if first == "v1":
         return f"/v1/{parts[2]}"

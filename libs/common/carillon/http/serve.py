@@ -10,6 +10,7 @@ from carillon.runtime.garbage import calm
 from carillon.runtime.lifecycle import Service, run_parts
 from carillon.runtime.settings import CarillonSettings
 from carillon.telemetry.start import start_telemetry
+from carillon.telemetry.watch import Watch
 
 S = TypeVar("S", bound=CarillonSettings)
 
@@ -32,7 +33,8 @@ def run_service(build: Callable[[S], Service], settings_type: type[S]) -> None:
         )
         server = HttpServer(service.app, host=settings.host, port=service.port, grace_s=settings.grace_s)
         try:
-            await run_parts([*service.parts, server], on_ready=calm)
+            watch = Watch(service.name, {service.name: service.problems})
+            await run_parts([watch, *service.parts, server], on_ready=calm)
         finally:
             telemetry.stop()
 

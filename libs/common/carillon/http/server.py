@@ -17,8 +17,8 @@ _BACKLOG = 2048
 class HttpServer:
     """Serves `app` on `host` and `port` (0: a free one, see `port` after the start).
 
-    `stop` takes no new connection, lets requests end for at most `grace_s` seconds, then cancels what is left (event
-    streams, mostly). Addresses are the peer's own: `X-Forwarded-For` is for `addresses.client_address`.
+    `stop` takes no new connection, ends event streams, lets requests end for at most `grace_s` seconds, then cancels
+    what is left. Addresses are the peer's own: `X-Forwarded-For` is for `addresses.client_address`.
     """
 
     def __init__(self, app: ASGIApp, *, host: str, port: int, grace_s: float = 10.0) -> None:

@@ -1,16 +1,27 @@
 """One client a process. Majority write concern and read concern come with the URL or are set here."""
 
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
 from pymongo import ReadPreference
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from carillon.mongo.measure import Measure
+
 Document = dict[str, Any]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
+Session = AsyncIOMotorClientSession
+
+T = TypeVar("T")
 
 # a server is away or changing its primary: the same write will do later, and all our writes bear being done again
 TEMPORARY_ERRORS: tuple[type[Exception], ...] = (
@@ -35,7 +46,12 @@ class Mongo:
     def __init__(self, url: str, *, prefix: str = "", app: str = "carillon", retry_writes: bool = True) -> None:
         self._prefix = prefix
         self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            url, appname=app, serverSelectionTimeoutMS=_SELECT_MS, tz_aware=True, retryWrites=retry_writes
+            url,
+            appname=app,
+            serverSelectionTimeoutMS=_SELECT_MS,
+            tz_aware=True,
+            retryWrites=retry_writes,
+            event_listeners=[Measure(app.removeprefix("carillon-"))],
         )
 
     def database(self, name: str) -> Database:
@@ -54,6 +70,20 @@ class Mongo:
     async def stop(self) -> None:
         """Close all connections."""
         self.client.close()
+
+    async def transaction(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Run `work` in a transaction: all of its writes (given the session) or none. It may be run more than once.
+
+        For what must change together in several documents, such as a ledger; everything else does without.
+        """
+        async with await self.client.start_session() as session:
+            done: T = await session.with_transaction(
+                work,
+                read_concern=ReadConcern("snapshot"),
+                write_concern=WriteConcern(w="majority"),
+                read_preference=ReadPreference.PRIMARY,
+            )
+            return done
 
     async def problems(self) -> dict[str, str]:
         """Empty when the primary answers."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pymongo import ASCENDING, IndexModel
 
@@ -33,3 +33,39 @@ async def ensure_indexes(database: Database, indexes: Mapping[str, Sequence[Inde
     for collection, wanted in indexes.items():
         if wanted:
             await database[collection].create_indexes([index.model() for index in wanted])
+
+
+@dataclass(frozen=True, slots=True)
+class IndexProblem:
+    """An index that is `missing`, that `differs` from its declaration, or that is `undeclared`."""
+
+    collection: str
+    index: str
+    what: Literal["missing", "differs", "undeclared"]
+
+
+async def compare_indexes(database: Database, indexes: Mapping[str, Sequence[Index]]) -> list[IndexProblem]:
+    """What tells the database's indexes from those declared, over all its collections; empty: nothing does."""
+    problems: list[IndexProblem] = []
+    for collection in sorted({*indexes, *await database.list_collection_names()}):
+        there = {name: _facts(found) for name, found in (await database[collection].index_information()).items()}
+        wanted = {(model := index.model().document)["name"]: _facts(model) for index in indexes.get(collection, ())}
+        for name, facts in wanted.items():
+            if name not in there:
+                problems.append(IndexProblem(collection, name, "missing"))
+            elif there[name] != facts:
+                problems.append(IndexProblem(collection, name, "differs"))
+        extra = there.keys() - wanted.keys() - {"_id_"}
+        problems.extend(IndexProblem(collection, name, "undeclared") for name in sorted(extra))
+    return problems
+
+
+def _facts(index: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What counts of an index, as it is declared and as the server tells of it."""
+    key = index["key"]
+    return (
+        [(field, int(order)) for field, order in (key.items() if isinstance(key, Mapping) else key)],
+        bool(index.get("unique")),
+        dict(index.get("partialFilterExpression") or {}),
+        index.get("expireAfterSeconds"),
+    )

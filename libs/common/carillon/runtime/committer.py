@@ -7,6 +7,7 @@ before the batch is durable.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -64,7 +65,8 @@ class Committer(Generic[T]):
             raise OverloadedError(f"{self._max_waiting} items are waiting to be committed")
         self._waiting.append((item, done))
         if self._flusher is None:
-            self._flusher = asyncio.get_running_loop().create_task(self._flush())
+            # it outlives the request that came first: neither its trace nor its request id are the batches' own
+            self._flusher = asyncio.get_running_loop().create_task(self._flush(), context=contextvars.Context())
 
     async def drain(self) -> None:
         """Return when nothing waits and nothing is on its way."""

@@ -52,7 +52,7 @@ def _family(instrument: Instrument) -> Metric:
         return counter
     gauge = GaugeMetricFamily(name, description, labels=labels)
     if isinstance(instrument, Gauge):
-        for values, value in instrument.values.items():
+        for values, value in instrument.current().items():
             gauge.add_metric(values, value)
     return gauge
 

@@ -7,7 +7,7 @@ these cost 0.2 and 0.5 us. They are written from the event loop only. prometheus
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 Labels = tuple[str, ...]
 
@@ -46,9 +46,17 @@ class Counter(_Valued):
 
 
 class Gauge(_Valued):
-    """Goes up and down: `gauge.values[labels] = n`."""
+    """Goes up and down: `gauge.values[labels] = n`; or is asked when it is looked at: `gauge.watched[labels] = f`."""
 
     kind = "gauge"
+
+    def __init__(self, name: str, unit: str, description: str, labels: Sequence[str] = ()) -> None:
+        super().__init__(name, unit, description, labels)
+        self.watched: dict[Labels, Callable[[], float]] = {}
+
+    def current(self) -> dict[Labels, float]:
+        """All values now."""
+        return {**self.values, **{labels: ask() for labels, ask in self.watched.items()}}
 
 
 class Series:
@@ -86,6 +94,16 @@ class Histogram(Instrument):
             series = self.series[labels] = Series(len(self.bounds))
         series.counts[bisect_left(self.bounds, value)] += count
         series.total += value * count
+
+    def observe_all(self, values: Sequence[float], labels: Labels = ()) -> None:
+        """Note many values of one series: 0.15 us each, a third of `observe`."""
+        series = self.series.get(labels)
+        if series is None:
+            series = self.series[labels] = Series(len(self.bounds))
+        bounds, counts = self.bounds, series.counts
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        series.total += sum(values)
 
     def count(self, *labels: str) -> int:
         """How many values were observed for these label values."""

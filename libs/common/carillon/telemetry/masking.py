@@ -48,6 +48,11 @@ def mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -
     return event
 
 
+def mask_value(value: Any) -> Any:
+    """A copy of a record's plain data (objects, lists, scalars), masked as a log line would be."""
+    return _masked("", value, 0)
+
+
 def mask_text(text: str) -> str:
     """Mask what looks like a phone number (a run of 8 to 15 digits), a credential or a quoted input in a.
 

@@ -1,10 +1,13 @@
 """Every metric of Carillon, declared once, and the functions that write them: handlers use nothing else.
 
 Labels are words from closed sets (doors, lanes, queues, operators, outcomes); never a number, an id or an
-account. The services of one process share these. Process memory and CPU are prometheus_client's own.
+account (see `labels`). The services of one process share these. Process memory and CPU are prometheus_client's own.
+docs/metrics.md is made from this file (`make generated`).
 """
 
-from carillon.telemetry.instruments import SIZES, Counter, Gauge, Histogram, Instrument
+from collections.abc import Callable, Sequence
+
+from carillon.telemetry.instruments import SECONDS, SIZES, Counter, Gauge, Histogram, Instrument
 
 HTTP_DURATION = Histogram(
     "carillon.http.request.duration",
@@ -12,15 +15,24 @@ HTTP_DURATION = Histogram(
     "Time to answer an HTTP request",
     ("service", "method", "route", "status"),
 )
-REQUESTS = Counter("carillon.requests", "{request}", "Push requests by what became of them", ("door", "outcome"))
+REQUESTS = Counter(
+    "carillon.requests",
+    "{request}",
+    "Push requests; outcome: accepted, rejected, unauthorised, overloaded, failed",
+    ("door", "outcome"),
+)
 ACCEPTED = Counter("carillon.messages.accepted", "{message}", "Messages that were given an id", ("door", "lane"))
 REFUSED = Counter("carillon.messages.refused", "{message}", "Accepted messages that will not be delivered", ("code",))
 PASSWORDS = Counter(
-    "carillon.passwords.verified", "{password}", "Door passwords that were not in the cache", ("outcome",)
+    "carillon.passwords.verified",
+    "{password}",
+    "Door passwords that were not in the cache; outcome: good, bad, turned_away",
+    ("outcome",),
 )
 
 COMMIT_BATCH = Histogram("carillon.commit.batch", "{item}", "Items committed together", ("committer",), bounds=SIZES)
 COMMIT_DURATION = Histogram("carillon.commit.duration", "s", "Time to make a batch durable", ("committer",))
+COMMIT_WAITING = Gauge("carillon.commit.waiting", "{item}", "Items that wait for the next batch", ("committer",))
 
 PUBLISHED = Counter("carillon.bus.published", "{record}", "Records that the broker confirmed", ("event",))
 PUBLISH_BATCH = Histogram(
@@ -33,28 +45,72 @@ CONSUME_BATCH = Histogram(
 )
 HANDLER_DURATION = Histogram("carillon.bus.handler.duration", "s", "Time that a handler took for a batch", ("queue",))
 QUEUE_AGE = Histogram(
-    "carillon.bus.queue.age", "s", "Age of the oldest record of a batch when it is handled", ("queue",)
+    "carillon.bus.queue.age",
+    "s",
+    "Time from the moment of a batch's oldest record (its acceptance, for a message on its way out) to its handling",
+    ("queue",),
 )
 RETRIED = Counter("carillon.bus.retried", "{record}", "Records put aside for a later attempt", ("queue",))
 PARKED = Counter("carillon.bus.parked", "{record}", "Records parked for good, until replayed", ("queue",))
 
-SUBMITS = Counter("carillon.submits", "{part}", "Parts handed to an operator by its answer", ("operator", "outcome"))
+SUBMITS = Counter(
+    "carillon.submits",
+    "{part}",
+    "Parts by the operator's answer; outcome: taken, throttled, temporary, refused, unanswered",
+    ("operator", "outcome"),
+)
 SUBMIT_DURATION = Histogram("carillon.submit.duration", "s", "Time to an operator's answer", ("operator",))
 BINDS_UP = Gauge("carillon.binds.up", "{bind}", "Binds that are up in this process", ("operator",))
+BINDS_WANTED = Gauge(
+    "carillon.binds.wanted", "{bind}", "Binds that the operators file asks for, over all processes", ("operator",)
+)
 WINDOW_USED = Gauge("carillon.window.used", "{part}", "Submits that wait for the operator's answer", ("operator",))
+LINE_MESSAGES = Gauge(
+    "carillon.line.messages", "{message}", "Messages of an operator in this process's hands", ("operator",)
+)
 REPORTS = Counter("carillon.reports", "{report}", "Delivery reports by what they say", ("operator", "state"))
+UNMATCHED = Counter(
+    "carillon.reports.unmatched", "{report}", "Reports of which the message was not known yet; they are tried again"
+)
 INBOUND = Counter("carillon.inbound", "{part}", "Inbound SMS parts from operators", ("operator",))
 
-RECEIPTS = Counter("carillon.receipts", "{message}", "Changes of a message's status", ("status",))
-CALLBACKS = Counter("carillon.callbacks", "{request}", "Callbacks made to clients", ("form", "outcome"))
+RECEIPTS = Counter("carillon.receipts", "{message}", "Changes of a message's status", ("status", "operator"))
+URGENT_DURATION = Histogram(
+    "carillon.urgent.duration",
+    "s",
+    "Time from the acceptance of an urgent message (a one-time code) to this status: submitted, delivered",
+    ("status",),
+    bounds=(*SECONDS, 120.0, 300.0),
+)
+CALLBACKS = Counter(
+    "carillon.callbacks",
+    "{request}",
+    "Callbacks made to clients; outcome: ok, refused, unreachable, timeout, forbidden, gone",
+    ("form", "outcome"),
+)
 CALLBACK_DURATION = Histogram("carillon.callback.duration", "s", "Time of one callback attempt", ("form",))
-CALLBACKS_WAITING = Gauge("carillon.callbacks.waiting", "{receipt}", "Receipts that wait for a callback")
+CALLBACKS_WAITING = Gauge(
+    "carillon.callbacks.waiting", "{receipt}", "Receipts that wait in the database for a callback, of all clients"
+)
+CALLBACKS_PARKED = Counter("carillon.callbacks.parked", "{receipt}", "Receipts whose callback was given up")
+
+MONGO_DURATION = Histogram(
+    "carillon.mongo.duration",
+    "s",
+    "Time of a command to MongoDB, its wait for a majority included; outcome: ok, failed",
+    ("service", "command", "outcome"),
+)
+
+READY = Gauge("carillon.ready", "{service}", "1 while a service is ready, 0 while something is wrong", ("service",))
+LOOP_LAG = Histogram("carillon.loop.lag", "s", "How late the event loop woke a timer", ("service",))
+BUILD = Gauge("carillon.build.info", "{process}", "1; says which release a process runs", ("service", "version"))
 
 CATALOGUE: tuple[Instrument, ...] = (
-    HTTP_DURATION, REQUESTS, ACCEPTED, REFUSED, PASSWORDS, COMMIT_BATCH, COMMIT_DURATION, PUBLISHED,
+    HTTP_DURATION, REQUESTS, ACCEPTED, REFUSED, PASSWORDS, COMMIT_BATCH, COMMIT_DURATION, COMMIT_WAITING, PUBLISHED,
     PUBLISH_BATCH, PUBLISH_DURATION, CONSUMED, CONSUME_BATCH, HANDLER_DURATION, QUEUE_AGE, RETRIED, PARKED,
-    SUBMITS, SUBMIT_DURATION, BINDS_UP, WINDOW_USED, REPORTS, INBOUND, RECEIPTS, CALLBACKS, CALLBACK_DURATION,
-    CALLBACKS_WAITING,
+    SUBMITS, SUBMIT_DURATION, BINDS_UP, BINDS_WANTED, WINDOW_USED, LINE_MESSAGES, REPORTS, UNMATCHED, INBOUND,
+    RECEIPTS, URGENT_DURATION, CALLBACKS, CALLBACK_DURATION, CALLBACKS_WAITING, CALLBACKS_PARKED, MONGO_DURATION,
+    READY, LOOP_LAG, BUILD,
 )  # fmt: skip
 
 
@@ -90,6 +146,16 @@ def record_commit(committer: str, items: int, seconds: float) -> None:
     """A batch made durable by a group commit."""
     COMMIT_BATCH.observe(items, (committer,))
     COMMIT_DURATION.observe(seconds, (committer,))
+
+
+def watch_committer(committer: str, waiting: Callable[[], int]) -> None:
+    """Ask `waiting` at each scrape, until `forget_committer`."""
+    COMMIT_WAITING.watched[(committer,)] = waiting
+
+
+def forget_committer(committer: str) -> None:
+    """It has stopped."""
+    COMMIT_WAITING.watched.pop((committer,), None)
 
 
 def record_published(event: str, records: int, seconds: float) -> None:
@@ -136,9 +202,15 @@ def set_binds_up(operator: str, binds: int) -> None:
     BINDS_UP.values[(operator,)] = binds
 
 
-def set_window_used(operator: str, submits: int) -> None:
-    """Submits of this process that an operator has not answered yet."""
-    WINDOW_USED.values[(operator,)] = submits
+def set_binds_wanted(operator: str, binds: int) -> None:
+    """Binds that the operators file asks for."""
+    BINDS_WANTED.values[(operator,)] = binds
+
+
+def set_line(operator: str, messages: int, unanswered: int) -> None:
+    """Messages of this process at an operator, and submits that it has not answered yet."""
+    LINE_MESSAGES.values[(operator,)] = messages
+    WINDOW_USED.values[(operator,)] = unanswered
 
 
 def record_reports(operator: str, state: str, count: int = 1) -> None:
@@ -146,14 +218,24 @@ def record_reports(operator: str, state: str, count: int = 1) -> None:
     REPORTS.values[operator, state] += count
 
 
+def record_unmatched(reports: int) -> None:
+    """Reports put aside because their message is not known."""
+    UNMATCHED.values[()] += reports
+
+
 def record_inbound(operator: str, count: int = 1) -> None:
     """Inbound SMS parts."""
     INBOUND.values[(operator,)] += count
 
 
-def record_receipts(status: str, count: int) -> None:
+def record_receipts(status: str, operator: str, count: int) -> None:
     """Messages whose status has changed to `status`."""
-    RECEIPTS.values[(status,)] += count
+    RECEIPTS.values[status, operator] += count
+
+
+def record_urgent(status: str, seconds: Sequence[float]) -> None:
+    """Urgent messages were submitted or delivered so long after their acceptance."""
+    URGENT_DURATION.observe_all(seconds, (status,))
 
 
 def record_callback(form: str, outcome: str, seconds: float) -> None:
@@ -165,3 +247,28 @@ def record_callback(form: str, outcome: str, seconds: float) -> None:
 def set_callbacks_waiting(receipts: int) -> None:
     """Receipts that wait for their callback now."""
     CALLBACKS_WAITING.values[()] = receipts
+
+
+def record_callbacks_parked(receipts: int) -> None:
+    """Receipts whose callback is made again only when somebody asks for it."""
+    CALLBACKS_PARKED.values[()] += receipts
+
+
+def record_mongo(service: str, command: str, outcome: str, seconds: float) -> None:
+    """One command answered by MongoDB."""
+    MONGO_DURATION.observe(seconds, (service, command, outcome))
+
+
+def set_ready(service: str, ready: bool) -> None:
+    """Whether a service is ready."""
+    READY.values[(service,)] = float(ready)
+
+
+def record_loop_lag(service: str, seconds: float) -> None:
+    """How late a timer was."""
+    LOOP_LAG.observe(seconds, (service,))
+
+
+def set_build(service: str, version: str) -> None:
+    """What runs here."""
+    BUILD.values[service, version] = 1

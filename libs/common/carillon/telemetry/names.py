@@ -8,18 +8,24 @@ SMPP_SUBMIT_IN: Final = "smpp.submit.in"
 MESSAGE_ACCEPT: Final = "message.accept"
 MESSAGE_ROUTE: Final = "message.route"
 MESSAGE_SUBMIT: Final = "message.submit"
+OPERATOR_SUBMIT: Final = "operator.submit"
+MESSAGE_SETTLE: Final = "message.settle"
 REPORT_RECEIVE: Final = "report.receive"
 STATUS_RECORD: Final = "status.record"
 CALLBACK_SEND: Final = "callback.send"
+CALLBACK_CALL: Final = "callback.call"
 SPANS: Final = (
     HTTP_REQUEST,
     SMPP_SUBMIT_IN,
     MESSAGE_ACCEPT,
     MESSAGE_ROUTE,
     MESSAGE_SUBMIT,
+    OPERATOR_SUBMIT,
+    MESSAGE_SETTLE,
     REPORT_RECEIVE,
     STATUS_RECORD,
     CALLBACK_SEND,
+    CALLBACK_CALL,
 )
 
 # Attributes; the dotted ones without `carillon` are OpenTelemetry's own.

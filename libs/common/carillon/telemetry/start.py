@@ -1,8 +1,10 @@
 """One call at the start of a process: logs, traces, and metrics that are there anyway."""
 
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from carillon.telemetry import metrics
 from carillon.telemetry.logs import LogFormat, LogLevel, configure_logs
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def start_telemetry(
     if _running:
         raise RuntimeError("telemetry runs already: it is started once a process")
     undo = [configure_logs(service, log_level, log_format)]
+    metrics.set_build(service, _version())
     if otlp_endpoint is not None or exporter is not None:
         from carillon.telemetry.export import start_export  # noqa: PLC0415  the SDK is heavy
 
@@ -53,3 +56,10 @@ def start_telemetry(
     telemetry = Telemetry(undo)
     _running.append(telemetry)
     return telemetry
+
+
+def _version() -> str:
+    try:
+        return version("carillon-common")
+    except PackageNotFoundError:  # a source tree that was not installed
+        return "unknown"

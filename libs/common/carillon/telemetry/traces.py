@@ -5,12 +5,14 @@ what they are given: the record's `trace`, a header, or the span around them. Wh
 tracing is off, `span` gives back one and the same object that does nothing (0.2 us).
 
 A batch joins messages of several traces. So that each trace tells its whole story, `span(links=...)` leaves a
-span of that name in every trace it is given, linked to one another, with the same start, end and outcome.
+span of that name in every trace it is given, linked to one another, with the same start, end and outcome. Below a
+request's span these are siblings, in the order of time; `causes` links each to the span that published what it
+handles, so that the way back to the request can be walked too.
 """
 
 import random
 import re
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any, Literal
@@ -57,6 +59,7 @@ def span(
     *,
     parent: str | None = None,
     links: Iterable[str | None] = (),
+    causes: Iterable[str | None] = (),
     attributes: Attributes | None = None,
     root: bool = False,
     kind: Kind = "internal",
@@ -64,8 +67,9 @@ def span(
     """Open a span around a `with` block; it ends with the block and is marked failed if that raises.
 
     `parent` is a traceparent; without one the current span is the parent. `links` are traceparents (None is
-    skipped) of the messages in a batch. `root=True` at the edge of the system: nothing around it counts,
-    `parent` is what the client sent, and without a sampled one the ratio decides.
+    skipped) of the messages in a batch. `causes` are the spans that published the batch (`causes_of`): links, and
+    nothing else. `root=True` at the edge of the system: nothing around it counts, `parent` is what the client sent,
+    and without a sampled one the ratio decides.
     """
     if _tracer is None:
         return _NOTHING
@@ -74,7 +78,7 @@ def span(
         sampled = above is not None and above.trace_flags.sampled
         if not sampled and random.random() >= _ratio:  # noqa: S311  sampling is no secret
             return _NOTHING
-        return _Open(_tracer, name, above, [], attributes, kind)
+        return _Open(_tracer, name, above, [], [], attributes, kind)
     if above is None:
         here = trace.get_current_span().get_span_context()
         above = here if here.is_valid else None
@@ -83,7 +87,17 @@ def span(
         above = joined.pop(0)
     if above is None or not above.trace_flags.sampled:
         return _NOTHING
-    return _Open(_tracer, name, above, joined, attributes, kind)
+    return _Open(_tracer, name, above, joined, _causes(causes), attributes, kind)
+
+
+def begin(name: str, parent: str | None, attributes: Attributes | None = None, *, kind: Kind = "client") -> Span | None:
+    """Start a span that a callback ends (`span.end()`), below a message's traceparent; None when it isn't sampled."""
+    if parent is None or _tracer is None:
+        return None
+    above = _context_of(parent)
+    if above is None or not above.trace_flags.sampled:
+        return None
+    return _tracer.start_span(name, _below(above), kind=_KINDS[kind], attributes=attributes)
 
 
 def current_traceparent() -> str | None:
@@ -112,6 +126,13 @@ def links_of(headers: Mapping[str, Any]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) and context is not None and context.trace_flags.sampled else ()
 
 
+def causes_of(headers: Iterable[Mapping[str, Any]]) -> Iterator[str | None]:
+    """What each message's headers say of the span that published it, ready for `span(causes=...)`."""
+    for each in headers:
+        value = each.get(HEADER)
+        yield value.decode("latin-1") if isinstance(value, bytes) else value
+
+
 def _context_of(traceparent: str | None) -> SpanContext | None:
     """Read a traceparent.
 
@@ -133,6 +154,8 @@ def _distinct(links: Iterable[str | None], above: SpanContext | None) -> list[Sp
     seen = {above.trace_id} if above is not None else set()
     found: list[SpanContext] = []
     for link in links:
+        if link is None:
+            continue
         context = _context_of(link)
         if context is None or context.trace_id in seen or not context.trace_flags.sampled:
             continue
@@ -141,6 +164,13 @@ def _distinct(links: Iterable[str | None], above: SpanContext | None) -> list[Sp
         if len(found) == MAX_JOINED_TRACES:
             break
     return found
+
+
+def _causes(traceparents: Iterable[str | None]) -> list[SpanContext]:
+    found = [
+        context for one in traceparents if (context := _context_of(one)) is not None and context.trace_flags.sampled
+    ]
+    return found[:MAX_JOINED_TRACES]
 
 
 class _Open:
@@ -152,20 +182,26 @@ class _Open:
         name: str,
         above: SpanContext | None,
         joined: list[SpanContext],
+        causes: list[SpanContext],
         attributes: Attributes | None,
         kind: Kind,
     ) -> None:
         self._tracer = tracer
-        self._start = (name, above, joined, attributes, _KINDS[kind])
+        self._start = (name, above, joined, causes, attributes, _KINDS[kind])
         self._spans: list[Span] = []
         self._current = ExitStack()
 
     def __enter__(self) -> Span:
-        name, above, joined, attributes, kind = self._start
+        name, above, joined, causes, attributes, kind = self._start
+        came_from = [Link(context) for context in causes]
         main = self._tracer.start_span(
-            name, _below(above), kind=kind, attributes=attributes, links=[Link(context) for context in joined]
+            name,
+            _below(above),
+            kind=kind,
+            attributes=attributes,
+            links=[*(Link(context) for context in joined), *came_from],
         )
-        back = [Link(main.get_span_context())]
+        back = [Link(main.get_span_context()), *came_from]
         twins = [
             self._tracer.start_span(name, _below(context), kind=kind, attributes=attributes, links=back)
             for context in joined

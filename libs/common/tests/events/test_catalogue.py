@@ -5,14 +5,17 @@ import typing
 import msgspec
 import pytest
 
-from carillon.bus.topology import DURABLE_QUEUES, account_copy, dispatcher_submit
-from carillon.events import account, audience, message, report
+from carillon.bus.topology import DURABLE_QUEUES, account_copy, dispatcher_submit, lease_answers, price_copy
+from carillon.events import account, audience, credit, message, prices, report
 from carillon.events.base import LANES, Record
-from carillon.events.catalogue import BY_NAME, CATALOGUE, COPIES_OF_ACCOUNTS, Event
+from carillon.events.catalogue import BY_NAME, CATALOGUE, COPIES_OF_ACCOUNTS, COPIES_OF_PRICES, SPENDERS, Event
 from carillon.events.codec import BadRecordError, decode, encode
 
 SERVICES = {"ingest", "contacts", "campaign-scheduler", "dispatcher", "receipt", "accounts", "portal", "chat"}
-REQUESTS = {"account.copy_requested.v1"}  # asked by many, answered by one; every other event is a fact
+# asked by many, answered by one; every other event is a fact
+REQUESTS = {
+    "account.copy_requested.v1", "prices.copy_requested.v1", "credit.lease_requested.v1", "credit.lease_ended.v1",
+}  # fmt: skip
 
 # Said by more than one service, since there is more than one way in, or more than one who may end a message.
 WAYS_IN = {
@@ -39,7 +42,7 @@ def test_who_says_and_who_listens(event: Event) -> None:
 @events
 def test_name(event: Event) -> None:
     subject, word, version = event.name.split(".")
-    assert subject in {"message", "report", "inbound", "account", "audience"}
+    assert subject in {"message", "report", "inbound", "account", "prices", "credit", "audience"}
     assert word.isidentifier()
     assert version == "v1"
     assert BY_NAME[event.name] is event
@@ -82,11 +85,12 @@ def _metas(annotation: object) -> list[msgspec.Meta]:
 
 
 def test_every_record_is_in_the_catalogue_or_part_of_one() -> None:
-    parts = {account.Door, account.ApiKey, account.Callback, audience.Audience, audience.Recipient, Record}
+    parts = {account.Door, account.ApiKey, account.Callback, prices.PriceRate, Record}
+    parts |= {audience.Audience, audience.Recipient}
     parts |= {audience.OptedOut, audience.OptedIn, audience.SuppressionCopyRequested}
     records = {
         thing
-        for module in (account, audience, message, report)
+        for module in (account, audience, credit, message, prices, report)
         for thing in vars(module).values()
         if isinstance(thing, type) and issubclass(thing, Record)
     }
@@ -97,6 +101,8 @@ def test_no_queue_is_forgotten() -> None:
     """Each event reaches a queue of each service that is said to hear it, and no other service's."""
     queues = [*DURABLE_QUEUES, *(dispatcher_submit("north", lane) for lane in LANES)]
     queues += [account_copy(service, "p") for service in COPIES_OF_ACCOUNTS]
+    queues += [price_copy(service, "p") for service in COPIES_OF_PRICES]
+    queues += [lease_answers(service, "p") for service in SPENDERS]
     for event in CATALOGUE:
         lanes = LANES if event.has_lanes else (None,)
         place = "north" if event.name == "message.routed.v1" else None

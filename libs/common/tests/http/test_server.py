@@ -5,10 +5,11 @@ import logging
 import signal
 import socket
 import time
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from carillon.http.server import HttpServer
@@ -59,6 +60,42 @@ async def test_what_does_not_end_is_cut_after_the_grace() -> None:
     await server.stop()
     assert time.monotonic() - began_s < 3
     assert (await endless).status_code == 500
+
+
+async def test_an_open_event_stream_does_not_hold_up_the_stop() -> None:
+    """Its client comes again with Last-Event-ID; whatever else streams is an answer, and is let finish."""
+    left = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        async def beats() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield b": \n\n"
+                    await asyncio.sleep(60)
+            finally:
+                left.set()
+
+        async def rows() -> AsyncIterator[bytes]:
+            for _ in range(10):
+                yield b"row\n"
+                await asyncio.sleep(0.05)
+
+        kind = "text/csv" if scope["path"] == "/rows" else "text/event-stream"
+        answer = StreamingResponse(rows() if scope["path"] == "/rows" else beats(), media_type=kind)
+        await answer(scope, receive, send)
+
+    server = HttpServer(endless, host="127.0.0.1", port=0, grace_s=10)
+    await server.start()
+    events = asyncio.create_task(get(server, "/events"))
+    file = asyncio.create_task(get(server, "/rows"))
+    await asyncio.sleep(0.2)
+    began_s = time.monotonic()
+    await server.stop()
+    assert time.monotonic() - began_s < 3
+    assert left.is_set()
+    assert (await file).text == "row\n" * 10
+    with pytest.raises(httpx.RemoteProtocolError):
+        await events
 
 
 async def test_a_taken_port_is_an_error_that_can_be_told() -> None:

@@ -1,6 +1,7 @@
 """Group commit: batches, order, errors, bounds."""
 
 import asyncio
+from contextvars import ContextVar
 
 import pytest
 
@@ -79,3 +80,20 @@ async def test_whoever_gives_up_waiting_disturbs_nobody() -> None:
     store.gate.set()
     await patient
     assert sorted(number for batch in store.batches for number in batch) == [1, 2]
+
+
+async def test_a_batch_knows_nothing_of_the_request_that_came_first() -> None:
+    whose: ContextVar[str | None] = ContextVar("whose", default=None)
+    seen: list[str | None] = []
+
+    async def commit(_batch: list[int]) -> None:
+        seen.append(whose.get())
+
+    committer = Committer(commit)
+
+    async def request(number: int) -> None:
+        whose.set(f"request {number}")
+        await committer.add(number)
+
+    await asyncio.gather(*(asyncio.create_task(request(number)) for number in range(3)))
+    assert set(seen) == {None}

@@ -1,9 +1,10 @@
 """The catalogue, what it shows, and what it costs."""
 
+import asyncio
 import inspect
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,10 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from carillon.telemetry import metrics
 from carillon.telemetry.exposition import prometheus_name, render_metrics
 from carillon.telemetry.instruments import Counter, Histogram, Instrument
+from carillon.telemetry.labels import LABELS
+from carillon.telemetry.watch import Watch
 
 ALLOWED_LABELS = {
     "service", "method", "route", "status", "door", "outcome", "lane", "code", "committer", "event", "queue",
-    "operator", "state", "form",
+    "operator", "state", "form", "version", "command",
 }  # fmt: skip
 RECORDERS = [function for name, function in vars(metrics).items() if name.startswith(("record_", "set_"))]
 
@@ -34,9 +37,19 @@ def test_the_catalogue_is_complete_and_without_doubles() -> None:
     assert len({one.name for one in declared}) == len(declared)
 
 
+def test_every_label_is_described_and_every_description_is_used() -> None:
+    assert set(LABELS) == ALLOWED_LABELS == {label for one in metrics.CATALOGUE for label in one.labels}
+
+
 def call(recorder: Callable[..., None]) -> None:
-    """Call a recorder with a word for each str and 2 for each number."""
-    recorder(*("word" if p.annotation is str else 2 for p in inspect.signature(recorder).parameters.values()))
+    """Call a recorder with a word for each str, 2 for each number, and one number for each sequence."""
+    recorder(*(_value(parameter.annotation) for parameter in inspect.signature(recorder).parameters.values()))
+
+
+def _value(annotation: object) -> object:
+    if annotation is str:
+        return "word"
+    return [2.0] if annotation == Sequence[float] else 2
 
 
 @pytest.mark.parametrize("recorder", RECORDERS, ids=lambda one: one.__name__)
@@ -54,7 +67,7 @@ def test_each_recorder_writes_its_instrument_with_all_labels(recorder: Callable[
 def test_every_instrument_has_a_recorder() -> None:
     written = {
         value.name
-        for recorder in RECORDERS
+        for recorder in (*RECORDERS, metrics.watch_committer)
         for value in inspect.getclosurevars(recorder).globals.values()
         if isinstance(value, Instrument)
     }
@@ -86,6 +99,34 @@ def test_prometheus_reads_what_was_recorded() -> None:
     assert samples[("process_resident_memory_bytes",)] > 0
 
 
+def test_a_watched_gauge_is_asked_at_each_scrape_until_it_is_forgotten() -> None:
+    waiting = [3]
+    metrics.watch_committer("watched", lambda: waiting[0])
+    try:
+        assert b'carillon_commit_waiting{committer="watched"} 3.0' in render_metrics()
+        waiting[0] = 7
+        assert b'carillon_commit_waiting{committer="watched"} 7.0' in render_metrics()
+    finally:
+        metrics.forget_committer("watched")
+    assert b'"watched"' not in render_metrics()
+
+
+async def test_a_process_watches_its_loop_and_its_services() -> None:
+    problems: dict[str, str] = {"rabbitmq": "not connected"}
+    watch = Watch("watched", {"watched": lambda: problems})
+    await watch.start()
+    await asyncio.sleep(0.02)
+    assert metrics.READY.value("watched") == 0
+    problems.clear()
+    await asyncio.sleep(0.45)
+    time.sleep(0.15)  # noqa: ASYNC251  what it is to notice
+    await asyncio.sleep(0.05)
+    assert metrics.READY.value("watched") == 1
+    assert metrics.LOOP_LAG.sum("watched") >= 0.05
+    await watch.stop()
+    assert metrics.READY.value("watched") == 0
+
+
 def test_units_are_spelt_out_for_prometheus() -> None:
     assert prometheus_name(metrics.SUBMIT_DURATION) == "carillon_submit_duration_seconds"
     assert prometheus_name(Counter("a.b", "By", "d")) == "a_b_bytes"
@@ -98,7 +139,9 @@ def test_a_histogram_takes_many_equal_values_at_once() -> None:
     histogram.observe(11, ("y",))
     assert histogram.series["y",].counts == [3, 0, 1]
     assert (histogram.count("y"), histogram.sum("y")) == (4, 14)
-    assert (histogram.count("z"), histogram.sum("z")) == (0, 0.0)
+    histogram.observe_all([1, 5, 500], ("z",))
+    assert (histogram.series["z",].counts, histogram.sum("z")) == ([1, 1, 1], 506)
+    assert (histogram.count("a"), histogram.sum("a")) == (0, 0.0)
 
 
 @pytest.mark.parametrize(

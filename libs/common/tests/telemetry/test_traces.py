@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from carillon.telemetry import names, traces
 from carillon.telemetry.start import start_telemetry
-from carillon.telemetry.traces import current_traceparent, inject, links_of, span
+from carillon.telemetry.traces import begin, causes_of, current_traceparent, inject, links_of, span
 from carillon.testing.spans import Spans, collect_spans, trace_id
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -84,6 +84,31 @@ def test_a_batch_of_very_many_traces_is_bounded(spans: Spans) -> None:
     with span(names.MESSAGE_SUBMIT, links=[traceparent(number) for number in range(1, 501)]):
         pass
     assert len(spans.all()) == traces.MAX_JOINED_TRACES
+
+
+def test_what_published_a_batch_is_linked_whatever_its_trace(spans: Spans) -> None:
+    headers: list[dict[str, str]] = [{}, {"traceparent": traceparent(7)}, {"traceparent": UNSAMPLED}]
+    with span(names.MESSAGE_ROUTE, links=[traceparent(1), traceparent(2)], causes=causes_of(headers)):
+        pass
+    for one in spans.named(names.MESSAGE_ROUTE):
+        assert 7 in {link.context.trace_id for link in one.links}
+        assert int(TRACE, 16) not in {link.context.trace_id for link in one.links}
+    assert 7 not in spans.traces()
+
+
+def test_a_span_that_a_callback_ends_hangs_below_its_message(spans: Spans) -> None:
+    assert begin(names.OPERATOR_SUBMIT, None) is None
+    assert begin(names.OPERATOR_SUBMIT, UNSAMPLED) is None
+    assert begin(names.OPERATOR_SUBMIT, "rubbish") is None
+    begun = begin(names.OPERATOR_SUBMIT, traceparent(9), {names.OPERATOR: "north"})
+    assert begun is not None
+    assert current_traceparent() is None  # it is nobody's surroundings
+    begun.end()
+    assert spans.traces() == {9: [names.OPERATOR_SUBMIT]}
+
+
+def test_no_span_begins_while_tracing_is_off() -> None:
+    assert begin(names.OPERATOR_SUBMIT, SAMPLED) is None
 
 
 def test_a_failure_marks_every_span_of_the_batch_and_quotes_nothing(spans: Spans) -> None:

@@ -62,6 +62,10 @@ class Account(Struct, frozen=True, kw_only=True):
     default_sender_type: SenderType = "alphanumeric"
     on_ambiguous: OnAmbiguous = "hold"
     lost_after_s: int = 259_200
+    prepaid: bool = False
+    currency: str = "EUR"
+    price_list: str | None = None
+    discount_permille: int = 0
     callback: Callback | None = None
     doors: tuple[Door, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
@@ -81,6 +85,10 @@ class Account(Struct, frozen=True, kw_only=True):
             default_sender_type=self.default_sender_type,
             callback=CallbackSaid(url=said.url, form=said.form, secrets=list(said.secrets)) if said else None,
             on_ambiguous=self.on_ambiguous,
+            prepaid=self.prepaid,
+            currency=self.currency,
+            price_list=self.price_list,
+            discount_permille=self.discount_permille,
             lost_after_s=self.lost_after_s,
             doors=[
                 DoorSaid(

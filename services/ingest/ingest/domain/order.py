@@ -29,6 +29,8 @@ def draft_of(
 ) -> Accepted | Deferred:
     """The message that is asked for, its id still 0, now or later; `Refusal` when it cannot be taken."""
     send_at = _send_at(request.send_at, now_ms)
+    if send_at is not None and account.prepaid:
+        raise Refusal("scheduling_unavailable", "a prepaid account's messages are sent at once", "send_at")
     message = _message_of(request, account, key_id, default_lane, now_ms, send_at or now_ms)
     return message if send_at is None else Deferred(message=message, send_at=send_at)
 
@@ -37,7 +39,7 @@ def _message_of(
     request: MessageRequest, account: AccountChanged, key_id: str, default_lane: Lane, now_ms: int, from_ms: int
 ) -> Accepted:
     """`from_ms`: when its validity begins."""
-    number = _number(request.to, account.country)
+    number = recipient_of(request.to, account.country)
     content = content_of(request)
     sender, sender_type = _sender(request.sender, account)
     callback = request.callback
@@ -99,7 +101,8 @@ def _send_at(value: str | None, now_ms: int) -> int | None:
     return moment_ms if moment_ms > now_ms else None
 
 
-def _number(value: str, country: str) -> str:
+def recipient_of(value: str, country: str) -> str:
+    """The number that a message goes to; `Refusal` when it is none."""
     try:
         return recipient(value, country)
     except NumberInvalid as error:

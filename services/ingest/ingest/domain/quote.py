@@ -35,7 +35,7 @@ class Quote(Struct, frozen=True):
     parts: int
     units: int
     units_left: Annotated[int | None, Meta(description="room in the last part, for a text")]
-    price_micros: Annotated[int | None, Meta(description="price for one recipient; null: not priced")]
+    price_micros: Annotated[int | None, Meta(description="price of the message to `to`; null: there is none")]
     forces_ucs2: list[ForcingCharacter]
     cheaper: CheaperText | None
 

@@ -83,6 +83,7 @@ class MessageRequest(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class QuoteRequest(Struct, frozen=True):
     """A content: exactly one of text, binary and wap_push. A message will do; its other fields are ignored."""
 
+    to: Annotated[str, Meta(max_length=40, description="who it would go to, for the price")] | None = None
     text: str | None = None
     binary: BinaryContent | None = None
     wap_push: WapPushContent | None = None

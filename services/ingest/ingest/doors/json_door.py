@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 from starlette.responses import Response
 
+from carillon.events.account import AccountChanged
 from carillon.events.base import LANES
 from carillon.events.message import Accepted, Deferred
 from carillon.http.idempotency import Answer, Idempotency, fingerprint
@@ -14,12 +16,16 @@ from carillon.http.problem import FieldError, Problem
 from carillon.runtime.clock import Clock
 from carillon.telemetry import metrics, traces
 from ingest.acceptance import Acceptance, Ids
+from ingest.domain.order import recipient_of
 from ingest.domain.quote import quote_of
 from ingest.domain.refusal import Refusal
 from ingest.doors.json_reading import Outcome, decide, read_quote
+from ingest.till import Till
 
 PATH: Final = "/v1/messages"
 QUOTE_PATH: Final = "/v1/messages/quote"
+
+_STATUS: Final = {"json_invalid": 400, "credit_exhausted": 402}
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -45,8 +51,9 @@ class Results(msgspec.Struct, frozen=True):
 class JsonDoor:
     """Takes messages and quotes contents."""
 
-    def __init__(self, acceptance: Acceptance, idempotency: Idempotency, ids: Ids, clock: Clock) -> None:
+    def __init__(self, acceptance: Acceptance, till: Till, idempotency: Idempotency, ids: Ids, clock: Clock) -> None:
         self._acceptance = acceptance
+        self._till = till
         self._idempotency = idempotency
         self._ids = ids
         self._clock = clock
@@ -63,7 +70,9 @@ class JsonDoor:
             raise _problem(first)
 
         async def work(ids: Sequence[int]) -> Answer:
-            await self._take(outcomes, ids)
+            await self._take(principal.account, outcomes, ids)
+            if not is_batch and isinstance(outcomes[0], Refusal):
+                raise _problem(outcomes[0])
             return _answer(outcomes, is_batch=is_batch)
 
         response = await self._idempotency.run(
@@ -76,37 +85,55 @@ class JsonDoor:
         metrics.record_request("json", "accepted")
         return response
 
-    def quote(self, body: bytes) -> bytes:
+    def quote(self, principal: Principal, body: bytes) -> bytes:
         """The quote, as JSON; `Problem` for what could not be sent."""
         try:
-            return msgspec.json.encode(quote_of(read_quote(body)))
+            asked = read_quote(body)
+            quote = quote_of(asked)
+            if asked.to is not None:
+                number = recipient_of(asked.to, principal.account.country)
+                quote = replace(
+                    quote, price_micros=self._till.price(principal.account, number, quote.parts, self._clock.now_ms())
+                )
+            return msgspec.json.encode(quote)
         except Refusal as refusal:
             raise _problem(refusal) from None
 
-    async def _take(self, outcomes: Sequence[Outcome], ids: Sequence[int]) -> None:
-        """A message's id is that of its place, so a retry gives each the id that it had."""
+    async def _take(self, account: AccountChanged, outcomes: list[Outcome], ids: Sequence[int]) -> None:
+        """A message's id is that of its place, so a retry gives each the id that it had.
+
+        What cannot be paid becomes a refusal in its place.
+        """
         trace = traces.current_traceparent()
         messages: list[Accepted] = []
         later: list[Deferred] = []
-        for message_id, outcome in zip(ids, outcomes, strict=True):
-            if isinstance(outcome, Refusal):
-                continue
-            message = outcome.message if isinstance(outcome, Deferred) else outcome
-            message.id = message_id
-            message.trace = trace
-            if isinstance(outcome, Deferred):
-                later.append(outcome)
+        try:
+            for place, outcome in enumerate(outcomes):
+                if isinstance(outcome, Deferred):
+                    message = outcome.message
+                    message.id = ids[place]
+                    message.trace = trace
+                    message.price_micros = self._till.price(account, message.number, message.parts, outcome.send_at)
+                    later.append(outcome)
+                elif isinstance(outcome, Accepted):
+                    outcome.id = ids[place]
+                    outcome.trace = trace
+                    try:
+                        await self._till.charge(account, outcome)
+                    except Refusal as refusal:
+                        outcomes[place] = refusal
+                    else:
+                        messages.append(outcome)
+            if later:
+                await self._acceptance.defer(later)
+            if len(messages) == 1:
+                await self._acceptance.accept(messages[0])
             else:
-                messages.append(outcome)
-        if later:
-            await self._acceptance.defer(later)
-        if len(messages) == 1:
-            await self._acceptance.accept(messages[0])
-        else:
-            await self._acceptance.accept_batch(messages)
-        messages += [deferred.message for deferred in later]
+                await self._acceptance.accept_batch(messages)
+        finally:
+            self._till.close(messages)
         for lane in LANES:
-            count = sum(message.lane == lane for message in messages)
+            count = sum(message.lane == lane for message in (*messages, *(deferred.message for deferred in later)))
             if count:
                 metrics.record_accepted("json", lane, count)
 
@@ -127,6 +154,6 @@ def _result(place: int, outcome: Outcome) -> Taken | NotTaken:
 def _problem(refusal: Refusal, at: str = "") -> Problem:
     """`at` is where the message stands in the body, as a JSON pointer."""
     pointer = "#" + at + ("/" + refusal.field.replace(".", "/") if refusal.field else "")
-    status = 400 if refusal.code == "json_invalid" else 422
+    status = _STATUS.get(refusal.code, 422)
     error = FieldError(refusal.code, refusal.detail, pointer=pointer)
     return Problem(status, refusal.code, refusal.detail, errors=[error])

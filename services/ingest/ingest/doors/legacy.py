@@ -25,6 +25,7 @@ from ingest.domain.refusal import Refusal
 from ingest.doors.form import decode_form
 from ingest.doors.push_body import MAX_BODY_BYTES, gather, read_push
 from ingest.store.refs import Claim
+from ingest.till import Till
 
 PREFIX: Final = "/Ext/"
 
@@ -66,6 +67,7 @@ class LegacyDoor:
         doors: Doors,
         verifier: PasswordVerifier,
         acceptance: Acceptance,
+        till: Till,
         refs: References,
         ids: Ids,
         clock: Clock,
@@ -75,6 +77,7 @@ class LegacyDoor:
         self._doors = doors
         self._verifier = verifier
         self._acceptance = acceptance
+        self._till = till
         self._refs = refs
         self._ids = ids
         self._clock = clock
@@ -117,7 +120,7 @@ class LegacyDoor:
         message = draft_of(parameters, account, door, self._clock.now_ms())
         message.trace = traces.current_traceparent()
         message.id = self._ids.next()
-        await self._promise(message)
+        await self._promise(account, message)
         return message.id
 
     async def _authorised(self, name: str, scope: Scope, parameters: Mapping[str, str]) -> tuple[AccountChanged, Door]:
@@ -131,18 +134,25 @@ class LegacyDoor:
                 return found
         raise Refusal(_UNAUTHORISED, "unknown door, address or credentials")
 
-    async def _promise(self, message: Accepted) -> None:
+    async def _promise(self, account: AccountChanged, message: Accepted) -> None:
         """Return when the broker has the message. Its own reference decides its id, for 24 h."""
         if message.client_ref is None:
-            await self._acceptance.accept(message)
+            await self._accept(account, message)
         else:
             claim = await self._refs.settle(message.account, message.client_ref, message.id)
             message.id = claim.message
             if claim.said:
                 return
-            await self._acceptance.accept(message)
+            await self._accept(account, message)
             self._refs.mark_said(claim)
         metrics.record_accepted("legacy", message.lane, 1)
+
+    async def _accept(self, account: AccountChanged, message: Accepted) -> None:
+        await self._till.charge(account, message)
+        try:
+            await self._acceptance.accept(message)
+        finally:
+            self._till.close([message])
 
 
 async def _parameters(scope: Scope, receive: Receive) -> Mapping[str, str]:

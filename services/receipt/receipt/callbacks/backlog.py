@@ -95,7 +95,10 @@ class Backlog:
                 return 0
             if not await self._page(documents):
                 now_ms = self._clock.now_ms()
-                await self._store.give_up(key, now_ms - round(GIVE_UP_S * 1000), "the client could not be reached")
+                before_ms = now_ms - round(GIVE_UP_S * 1000)
+                given_up = await self._store.give_up(key, before_ms, "the client could not be reached")
+                if given_up:
+                    metrics.record_callbacks_parked(given_up)
                 pause_ms = self._pauses_ms.get(key, _FIRST_PAUSE_MS)
                 self._pauses_ms[key] = min(pause_ms * 2, _LONGEST_PAUSE_MS)
                 return now_ms + pause_ms
@@ -114,6 +117,9 @@ class Backlog:
             verdicts += made
             well = well and is_well
         await self._store.settle(verdicts)
+        parked = sum(verdict.state == "parked" for verdict in verdicts)
+        if parked:
+            metrics.record_callbacks_parked(parked)
         return well
 
     async def _chain(self, chain: Sequence[Document]) -> tuple[list[Verdict], bool]:

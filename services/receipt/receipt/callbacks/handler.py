@@ -11,6 +11,7 @@ from carillon.bus import Defer, Delivery
 from carillon.events.message import StatusChanged
 from carillon.mongo import Document
 from carillon.runtime.clock import Clock
+from carillon.telemetry import metrics
 from receipt.callbacks.forms import is_told
 from receipt.callbacks.lane import NOT_BEGUN, Lane, Telling
 from receipt.callbacks.lanes import Lanes, UnknownAccountError
@@ -73,6 +74,7 @@ class MakeCallbacks:
                 await self._disabled.disable(telling.target.account, telling.target.url, self._clock.now_ms())
         await self._log.add(_succeeded(direct, self._clock.now_ms()))
         await self._backlog.add(documents)
+        _count_parked(documents)
         batch.keep_late()
 
     def _told(
@@ -139,6 +141,12 @@ class MakeCallbacks:
         now_ms = self._clock.now_ms()
         verdict = Verdict(callback_id(change), "parked", now_ms, None, reason)
         return _document(change, target, verdict, now_ms)
+
+
+def _count_parked(documents: Sequence[Document]) -> None:
+    parked = sum(document["state"] == "parked" for document in documents)
+    if parked:
+        metrics.record_callbacks_parked(parked)
 
 
 class _Batch:

@@ -6,10 +6,11 @@ A lane is an account's receipts to one origin. Whatever a lane does, others do n
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 
 from carillon.events.message import StatusChanged
 from carillon.runtime.clock import Clock
-from carillon.telemetry import metrics
+from carillon.telemetry import metrics, names, traces
 from receipt.callbacks.client import Connector, Outcome
 from receipt.callbacks.forms import request_of
 from receipt.callbacks.pool import Call, Pool
@@ -108,7 +109,11 @@ class Lane:
             if self._batch is None:
                 self._call_batch()
             return
-        telling.call = Call(partial(self._write, (telling,)), partial(self._told, telling))
+        told = partial(self._told, telling)
+        if telling.change.trace is not None:
+            telling.call = Call(partial(self._write, (telling,)), _traced((telling,), told))
+        else:
+            telling.call = Call(partial(self._write, (telling,)), told)
         self._pool.put(telling.call)
 
     def _call_batch(self) -> None:
@@ -119,7 +124,7 @@ class Lane:
         batch: list[Telling] = []
         while self._gathered and len(batch) < MAX_BATCH and self._gathered[0].target is target:
             batch.append(self._gathered.popleft())
-        call = Call(partial(self._write, batch), partial(self._told_batch, batch))
+        call = Call(partial(self._write, batch), _traced(batch, partial(self._told_batch, batch)))
         for telling in batch:
             telling.call = call
         self._batch = batch
@@ -156,6 +161,23 @@ class Lane:
                     behind.outcome = NOT_BEGUN
                     behind.done(behind)
         telling.done(telling)
+
+
+def _traced(tellings: Sequence[Telling], told: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
+    """In each sampled trace, a span from now, where the call waits for a connection, to its answer."""
+    sampled = {telling.change.trace for telling in tellings if telling.change.trace is not None}
+    if not sampled:
+        return told
+    begun = [traces.begin(names.CALLBACK_CALL, trace) for trace in islice(sampled, traces.MAX_JOINED_TRACES)]
+    spans = [span for span in begun if span is not None]
+
+    def ended(outcome: Outcome) -> None:
+        for span in spans:
+            span.set_attribute(names.OUTCOME, _word(outcome))
+            span.end()
+        told(outcome)
+
+    return ended
 
 
 def _word(outcome: Outcome) -> str:

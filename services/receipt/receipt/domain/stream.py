@@ -1,78 +1,53 @@
-"""The receipt stream's events: CloudEvents 1.0, structured JSON, one event a batch of status changes.
+"""Status changes as the receipt stream tells them; `carillon.events.stream` says what it holds."""
 
-CONTRACTS: no phone number and no text in it.
-"""
-
-from collections.abc import Iterable, Sequence
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from carillon.events.message import Status, StatusChanged
+from carillon.events.message import StatusChanged
+from carillon.events.stream import CloudEvent, Receipt, decode_event, encode_event
+from carillon.runtime.clock import rfc3339
 from carillon.runtime.ids import new_id
 from receipt.domain.status import SEQUENCE
 from receipt.domain.times import shown_time
 
-CONTENT_TYPE = "application/cloudevents+json"
-EVENT_TYPE = "carillon.message.status.v1"
-SOURCE = "/carillon/receipt"
+ShowNumber = Callable[[str], str | None]
 
 
-class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """One status change. Times are RFC 3339 in UTC. Of one message, the largest `sequence` is where it stands."""
-
-    message_id: str
-    account: str
-    campaign: str | None = None
-    status: Status
-    previous: Status | None = None
-    sequence: int
-    operator: str | None = None
-    country: str
-    parts: int
-    price_micros: int | None = None
-    error: str | None = None
-    lane: str
-    at: str
-    accepted_at: str
+def no_number(_number: str) -> None:
+    """The stream shows no numbers."""
 
 
-class CloudEvent(msgspec.Struct, kw_only=True, gc=False):
-    """https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md"""
-
-    specversion: str = "1.0"
-    id: str
-    source: str = SOURCE
-    type: str = EVENT_TYPE
-    time: str
-    datacontenttype: str = "application/json"
-    data: list[Receipt]
+def clear_number(number: str) -> str:
+    """The stream shows numbers as they are."""
+    return number
 
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(CloudEvent).decode
+def hashed_number(key: bytes) -> ShowNumber:
+    """The stream shows a pseudonym: HMAC-SHA-256 of the number, cut to 128 bits. Without the key nobody can try all."""
+
+    def show(number: str) -> str:
+        return "h_" + hmac.digest(key, number.encode(), hashlib.sha256).hex()[:32]
+
+    return show
 
 
-def cloud_event(said: Iterable[tuple[StatusChanged, str]], now_ms: int) -> bytes:
+def cloud_event(said: Iterable[tuple[StatusChanged, str]], now_ms: int, show: ShowNumber = no_number) -> bytes:
     """One event of these changes, each with the country of its number."""
-    return _encode(
-        CloudEvent(
-            id=new_id("evt"), time=shown_time(now_ms), data=[_receipt(change, country) for change, country in said]
-        )
-    )
+    receipts = [_receipt(change, country, show) for change, country in said]
+    return encode_event(CloudEvent(id=new_id("evt"), time=rfc3339(now_ms), data=receipts))
 
 
-def receipts_of(body: bytes, account: str) -> tuple[CloudEvent, Sequence[Receipt]]:
-    """An event, and the receipts in it that are this account's."""
-    event = _decode(body)
-    return event, [receipt for receipt in event.data if receipt.account == account]
+def narrowed(body: bytes, account: str) -> bytes | None:
+    """The same event with only this account's receipts; None when there are none."""
+    event = decode_event(body)
+    own = [receipt for receipt in event.data if receipt.account == account] if event is not None else []
+    return encode_event(msgspec.structs.replace(event, data=own)) if event is not None and own else None
 
 
-def narrowed(event: CloudEvent, receipts: Sequence[Receipt]) -> bytes:
-    """The same event with only these receipts."""
-    return _encode(msgspec.structs.replace(event, data=list(receipts)))
-
-
-def _receipt(change: StatusChanged, country: str) -> Receipt:
+def _receipt(change: StatusChanged, country: str, show: ShowNumber) -> Receipt:
     return Receipt(
         message_id=str(change.id),
         account=change.account,
@@ -88,4 +63,5 @@ def _receipt(change: StatusChanged, country: str) -> Receipt:
         lane=change.lane,
         at=shown_time(change.at),
         accepted_at=shown_time(change.accepted_at),
+        number=show(change.number),
     )

@@ -10,6 +10,7 @@ from receipt.store.disabled_urls import DISABLED_INDEXES, DisabledUrls
 from receipt.store.histories import Histories
 from receipt.store.inbound import INBOUND_INDEXES, InboundStore
 from receipt.store.messages import MESSAGE_INDEXES, MessageStore
+from receipt.store.stats import MARK_INDEXES, STATS_INDEXES, StatsStore
 from receipt.store.sweeps import SweepStore
 from receipt.store.unmatched import UNMATCHED_INDEXES, UnmatchedStore
 
@@ -22,6 +23,8 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     "callback_log": CALLBACK_LOG_INDEXES,
     "disabled_urls": DISABLED_INDEXES,
     "inbound": INBOUND_INDEXES,
+    "stats": STATS_INDEXES,
+    "stats_marks": MARK_INDEXES,
 }
 
 
@@ -36,6 +39,7 @@ class Stores:
         self.unmatched = UnmatchedStore(database)
         self.inbound = InboundStore(database)
         self.sweeps = SweepStore(database)
+        self.stats = StatsStore(database)
         self.callbacks = CallbackStore(database)
         self.callback_log = CallbackLog(database)
         self.disabled_urls = DisabledUrls(database)

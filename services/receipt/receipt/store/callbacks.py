@@ -120,12 +120,13 @@ class CallbackStore:
         cursor = self._callbacks.find(query).sort([("message", -1), ("sequence", -1)])
         return await cursor.limit(limit).to_list(limit)
 
-    async def give_up(self, lane: str, before_ms: int, reason: str) -> None:
-        """Park what has been pending since before a moment."""
-        await self._callbacks.update_many(
+    async def give_up(self, lane: str, before_ms: int, reason: str) -> int:
+        """Park what has been pending since before a moment; how many that were."""
+        result = await self._callbacks.update_many(
             {"lane": lane, "state": "pending", "created_at": {"$lt": before_ms}},
             {"$set": {"state": "parked", "reason": reason, "expires_at": datetime.now(UTC) + _PARKED_KEPT}},
         )
+        return result.modified_count
 
     async def lanes(self) -> list[Document]:
         """Every lane with something pending."""

@@ -22,6 +22,7 @@ from carillon.mongo import Document
 from carillon.runtime.ids import time_ms_of
 from receipt.domain.milestones import Doubt, Final, Milestones, Refusal, Submission, went_wrong
 from receipt.domain.news import News
+from receipt.domain.tallies import Facts
 
 _OPTIONAL = ("door", "client_ref", "campaign", "callback_url", "callback_form", "price_micros", "lease_id", "trace")
 _LATE_MS = 60_000
@@ -104,6 +105,22 @@ def facts_of(document: Document) -> StatusChanged:
         lease_id=get("lease_id"),
         accepted_at=accepted_at,
         trace=get("trace"),
+    )
+
+
+COUNTED = ("parts", "country", "campaign", "sender", "price_micros", "accepted_at")
+MILESTONES = ("submitted", "doubts", "finals", "refused", "cancelled")
+
+
+def tally_facts_of(document: Document) -> Facts:
+    """What statistics need of a message document."""
+    return Facts(
+        document["country"],
+        document.get("campaign"),
+        document["sender"],
+        document["parts"],
+        int(document.get("price_micros") or 0),
+        int(document["accepted_at"]),
     )
 
 

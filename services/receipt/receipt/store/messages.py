@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from carillon.mongo import Collection, Database, Document, Index, insert_new
 from carillon.sms.numbers import country_of
 from receipt.domain.news import News
-from receipt.store.message_documents import new_document
+from receipt.store.message_documents import COUNTED, MILESTONES, new_document
 
 MESSAGE_INDEXES = (
     Index(("account", "-_id")),
@@ -17,6 +17,9 @@ MESSAGE_INDEXES = (
     Index(("account", "due_from"), where={"due_from": {"$exists": True}}),
     Index(("number", "_id"), where={"doubts": {"$exists": True}}),
 )
+
+
+_COUNTABLE = dict.fromkeys((*COUNTED, *MILESTONES), 1)
 
 
 class MessageStore:
@@ -71,6 +74,11 @@ class MessageStore:
                 found = {}
         if found:
             yield found
+
+    async def countable(self, account: str, after: int, until: int, limit: int) -> list[Document]:
+        """Messages of an account with `after < id <= until`, by id: what statistics need of them."""
+        query = {"account": account, "_id": {"$gt": after, "$lte": until}}
+        return await self._messages.find(query, _COUNTABLE).sort("_id", 1).limit(limit).to_list(limit)
 
     async def one(self, account: str, message_id: int) -> Document | None:
         """A message of an account."""

@@ -18,6 +18,7 @@ from receipt.domain.milestones import Milestones, without
 from receipt.domain.news import News
 from receipt.domain.status import ENDED, chain_of, status_of
 from receipt.store import Stores
+from receipt.store.stats import Hour, hour_of
 
 _BATCH = 500
 _DEFAULT_LOST_AFTER_S = 259_200
@@ -35,6 +36,7 @@ class LostSweeper:
         self._additions = stores.additions
         self._histories = stores.histories
         self._sweeps = stores.sweeps
+        self._stats = stores.stats
         self._announcer = announcer
         self._accounts = accounts
         self._leases = leases
@@ -120,6 +122,7 @@ class LostSweeper:
         if not lost:
             return 0
         await self._additions.add(lost)
+        await self._stats.mark({Hour(news.account, hour_of(news.id)) for news in lost if news.account is not None})
         said: list[Said] = []
         for known in (await self._histories.of(news.id for news in lost)).values():
             after = known.milestones

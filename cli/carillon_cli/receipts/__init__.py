@@ -1,0 +1,1 @@
+"""`carillon receipts`: the receipt stream on an analyst's machine, as lines or files."""

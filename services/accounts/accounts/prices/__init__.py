@@ -1,0 +1,1 @@
+"""Price lists: kept, read from and written as CSV, and said to whoever has to know a price."""

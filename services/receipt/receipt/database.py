@@ -1,0 +1,6 @@
+"""What this service keeps in MongoDB, for `carillon migrate` and `carillon check`."""
+
+from carillon.mongo import Schema
+from receipt.store import INDEXES
+
+DATABASE = Schema("receipt", INDEXES)
