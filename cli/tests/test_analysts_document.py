@@ -4,6 +4,7 @@ import random
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -26,7 +27,7 @@ _FINAL = {"delivered", "undelivered", "refused", "suppressed", "cancelled", "los
 
 def _changes(dice: random.Random, id_: int) -> list[tuple[StatusChanged, str]]:
     accepted_at = _BEGIN_MS + dice.randrange(3 * 86_400_000)
-    facts = {
+    facts: dict[str, Any] = {
         "id": id_, "account": dice.choice(["acc_1", "acc_2"]), "number": "33612345678", "lane": "bulk",
         "parts": dice.choice([1, 1, 2]), "campaign": dice.choice(["cmp_1", "cmp_2", None]), "accepted_at": accepted_at,
         "price_micros": dice.choice([None, 70_000, 140_000]),

@@ -77,9 +77,8 @@ def test_every_example_is_as_its_schema_says(asyncapi: dict[str, Any]) -> None:
         checker.check_schema(schema)
         for example in message["examples"]:
             checker.validate(example["payload"])
-            broken = example["payload"][0] if isinstance(example["payload"], list) else example["payload"]
             with pytest.raises(jsonschema.ValidationError):
-                checker.validate([{**broken, "account": 1, "id": -1, "data": [], "operator": 1, "message": 1}])
+                checker.validate([{}] if isinstance(example["payload"], list) else {})
 
 
 def test_it_is_valid_by_the_official_schema(asyncapi: dict[str, Any]) -> None:

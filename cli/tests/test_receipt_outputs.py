@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carillon.events.stream import EXAMPLE, CloudEvent, encode_event
+from carillon.events.stream import EXAMPLE, CloudEvent
 from carillon.receipts.formats import Format
 from carillon.receipts.reader import Batch, ReceiptReader
 from carillon.receipts.rows import Row, rows_of
@@ -51,9 +51,9 @@ def _read(path: Path, format_: Format) -> list[tuple[int, int]]:
     if format_ == "ndjson":
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         return [(row["stream_offset"], row["place"]) for row in rows]
-    name = path / "*.parquet" if format_ == "parquet" else path
-    query = f"SELECT stream_offset, place FROM '{name}' ORDER BY ALL"
-    return [(int(offset), int(place)) for offset, place in duckdb.sql(query).fetchall()]
+    table = f"'{path}/*.parquet'" if format_ == "parquet" else f"read_csv('{path}')"
+    query = f"SELECT stream_offset, place FROM {table} ORDER BY ALL"
+    return [(int(offset), int(place)) for offset, place in duckdb.connect().execute(query).fetchall()]
 
 
 def _rows(first: int, last: int) -> list[tuple[int, int]]:
@@ -115,7 +115,7 @@ def test_a_part_that_was_written_before_its_state_is_written_again(tmp_path: Pat
 def test_what_is_refused(tmp_path: Path) -> None:
     mine = tmp_path / "mine.csv"
     mine.write_text("a,b\n")
-    with pytest.raises(OutputError, match="no mine.csv.state"):
+    with pytest.raises(OutputError, match="beside it"):
         open_output(mine, "csv", ASKED)
     with pytest.raises(OutputError, match="is a file"):
         open_output(mine, "parquet", ASKED)
@@ -211,5 +211,15 @@ async def test_who_stops_a_tail_keeps_what_it_saw(tmp_path: Path) -> None:
     assert _read(tmp_path / "out", "csv") == _rows(0, 2)
 
 
-def test_a_bad_entry_holds_up_nobody() -> None:
-    assert encode_event(_event(1)) != b""
+async def test_a_foreign_entry_is_told_and_left_out(tmp_path: Path) -> None:
+    class Foreign(Stream):
+        async def batches(self, span: Span, account: str | None = None) -> AsyncGenerator[Batch, None]:
+            yield Batch(0, [], is_foreign=True)
+            yield Batch(1, rows_of(1, _event(1)))
+
+    output = open_output(tmp_path / "out", "ndjson", ASKED)
+    said: list[str] = []
+    await Copying(Foreign(1), output, None, said.append).run(Span.starting("first"))
+    output.close()
+    assert len(said) == 1
+    assert _read(tmp_path / "out", "ndjson") == _rows(1, 1)

@@ -26,7 +26,7 @@ class OutputError(Exception):
 class State:
     """What the next run must know. `asked` is what the rows were chosen by: another choice needs another output."""
 
-    next_offset: int
+    next_offset: int | None
     size_bytes: int
     asked: dict[str, str | None]
 
@@ -56,22 +56,30 @@ class TextFile:
         self._asked = asked
         self._path = path
         self._state_path = path.with_name(path.name + ".state")
-        state = _read_state(self._state_path, asked)
-        if state is None and path.exists() and path.stat().st_size:
-            raise OutputError(f"{path} exists and has no {self._state_path.name} beside it: choose another --output")
-        self.next_offset = state.next_offset if state else None
         self._writer: Writer = writer(format_)
         self._file = path.open("ab")
-        _lock(self._file.fileno(), path)
-        size_bytes = self._file.seek(0, os.SEEK_END)
-        if state is not None and size_bytes < state.size_bytes:
+        try:
+            _lock(self._file.fileno(), path)
+            state = self._state(self._file.seek(0, os.SEEK_END))
+        except BaseException:
             self._file.close()
-            raise OutputError(
-                f"{path} is shorter than {self._state_path.name} says: it was changed, or its disk lost it"
-            )
-        self._file.truncate(state.size_bytes if state else 0)
-        if state is None:
+            raise
+        self.next_offset = state.next_offset
+        self._file.truncate(state.size_bytes)
+        if state.size_bytes == 0:
             self._file.write(self._writer.head())
+
+    def _state(self, size_bytes: int) -> State:
+        state = _read_state(self._state_path, self._asked)
+        if state is None:
+            if size_bytes:
+                raise OutputError(f"{self._path} has no {self._state_path.name} beside it: choose another --output")
+            # before the first row: a run that ends before its first commit can be gone on with too
+            state = State(None, 0, self._asked)
+            _write_state(self._state_path, state)
+        if size_bytes < state.size_bytes:
+            raise OutputError(f"{self._path} is shorter than {self._state_path.name} says: it was changed or lost")
+        return state
 
     def add(self, rows: Sequence[Row]) -> None:
         """Append."""
@@ -109,9 +117,12 @@ class ParquetFolder:
         parts = sorted(path.glob("part-*.parquet*"))
         if state is None and parts:
             raise OutputError(f"{path} has parts and no {self._state_path.name}: choose another --output")
-        self.next_offset = state.next_offset if state else None
+        if state is None:
+            state = State(None, 0, asked)
+            _write_state(self._state_path, state)
+        self.next_offset = state.next_offset
         for part in parts:  # written by a run that was killed before it could say so
-            if (state is not None and _first_offset(part) >= state.next_offset) or part.suffix != ".parquet":
+            if part.suffix != ".parquet" or _first_offset(part) >= (state.next_offset or 0):
                 part.unlink()
         self._rows: list[Row] = []
 

@@ -73,5 +73,6 @@ async def _encoded(file: Writer, rows: list[Row], format_: Format) -> bytes:
 
 
 async def _nothing() -> AsyncGenerator[Batch, None]:
-    for batch in ():
+    no_batches: list[Batch] = []
+    for batch in no_batches:
         yield batch

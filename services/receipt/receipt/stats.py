@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -93,7 +93,7 @@ def _hours(moment: datetime) -> tuple[int, int]:
     return seconds // 3600, -(-seconds // 3600)
 
 
-def _shown(tally: Tally) -> dict[str, object]:
+def _shown(tally: Tally) -> dict[str, Any]:
     p50, p95 = tally.latency_ms(0.5), tally.latency_ms(0.95)
     return {
         "messages": tally.messages,

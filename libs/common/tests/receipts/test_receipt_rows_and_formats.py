@@ -17,8 +17,9 @@ from carillon.receipts.rows import COLUMNS, Row, rows_of
 from carillon.receipts.span import Span, parse_moment, parse_offset
 from carillon.runtime.clock import parse_rfc3339, rfc3339
 
-_words = st.text(st.characters(blacklist_categories=("Cs",)), max_size=8)
+_words = st.text(st.characters(codec="utf-8"), max_size=8)
 _moments = st.integers(0, 4_000_000_000_000).map(rfc3339)
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _numbers = st.integers(0, (1 << 63) - 1)
 _rows = st.builds(
     Row, stream_offset=_numbers, place=st.integers(0, 499), event_id=_words, event_time=_moments, message_id=_words,
@@ -92,7 +93,7 @@ def test_what_is_not_known_is_left_out(body: bytes) -> None:
 
 @pytest.mark.parametrize("text", ["", "latest", "-1", "1.5", "1" * 19, "²", "2026-11-22", "2026-11-22T00:00:00"])
 def test_what_is_no_offset(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"."):
         parse_offset(text)
 
 
@@ -101,10 +102,10 @@ def test_offsets() -> None:
     assert parse_offset("2026-11-22T02:00:00+02:00") == datetime(2026, 11, 22, tzinfo=UTC)
 
 
-@given(st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)), st.integers(-3, 3))
+@given(st.integers(0, 10**15).map(lambda us: _EPOCH + timedelta(microseconds=us)), st.integers(-3, 3))
 def test_a_span_of_time_holds_what_was_written_in_it(moment: datetime, shift: int) -> None:
-    event_ms = round(moment.timestamp() * 1000) + shift
-    event_time, at = rfc3339(event_ms), datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=event_ms)
+    event_ms = max(0, round(moment.timestamp() * 1000) + shift)
+    event_time, at = rfc3339(event_ms), _EPOCH + timedelta(milliseconds=event_ms)
     assert Span.starting(moment).holds(event_time) == (at >= moment)
     assert Span.starting("first", until=moment).holds(event_time) == (at < moment)
     assert parse_rfc3339(event_time) == event_ms
