@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from carillon_cli import campaigns
 from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
-from carillon_cli import containers, parked
+from carillon_cli import campaigns, containers, parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places

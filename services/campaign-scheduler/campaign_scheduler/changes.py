@@ -106,9 +106,7 @@ class ChangeCampaigns:
         if campaign.state in ("running", "scheduled"):
             return campaign
         if account.prepaid:
-            raise ConflictError(
-                "prepaid_unavailable", "campaigns are not charged to credit: the account is prepaid"
-            )
+            raise ConflictError("prepaid_unavailable", "campaigns are not charged to credit: the account is prepaid")
         ready = await self._frozen(campaign, account)
         quote: Quote | None = None
         if campaign.state == "draft" and Texts(ready.contents, ready.language).needed:

@@ -114,12 +114,10 @@ class CampaignView(ProgressView):
             "alsace_moselle", "content_class", "parent", "occurrences",
         )  # fmt: skip
         times = ("start_at", "next_at", "created_at", "changed_at", "started_at", "ended_at")
-        return cls(
-            **counts_of(campaign, pages),
-            **{name: getattr(campaign, name) for name in same},
-            **{name: _time(getattr(campaign, name)) for name in times},
-            audience=audience,
-        )
+        shown: dict[str, Any] = counts_of(campaign, pages)
+        shown |= {name: getattr(campaign, name) for name in same}
+        shown |= {name: _time(getattr(campaign, name)) for name in times}
+        return cls(**shown, audience=audience)
 
 
 class DeferredView(BaseModel):

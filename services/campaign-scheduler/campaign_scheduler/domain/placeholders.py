@@ -66,13 +66,7 @@ class Pattern(Struct, frozen=True):
 
     def render(self, value_of: ValueOf) -> str:
         """The text for one recipient; `ValueMissing` where a value is needed and there is none."""
-        written: list[str] = []
-        for piece in self.pieces:
-            if piece.__class__ is str:
-                written.append(piece)  # type: ignore[arg-type]  narrowed by the class, which costs less to ask
-            else:
-                written.append(_value(piece, value_of))  # type: ignore[arg-type]
-        return "".join(written)
+        return "".join([piece if isinstance(piece, str) else _value(piece, value_of) for piece in self.pieces])
 
     def shown(self) -> str:
         """The text with its defaults, and `{name}` where there is none: for a preview without a recipient."""
