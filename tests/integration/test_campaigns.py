@@ -1,7 +1,10 @@
 """Campaigns on a real broker and database: exact counts, whatever dies and however often things are told."""
 
 import asyncio
+import json
+import os
 import random
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +12,18 @@ from typing import Any
 import httpx
 import pytest
 from msgspec.structs import replace
-from tests.integration.campaign_rig import KEY, Api, World, account, conserved, people, process_of, scheduler, world_on
+from tests.integration.campaign_rig import (
+    KEY,
+    ROOT,
+    Api,
+    World,
+    account,
+    conserved,
+    people,
+    process_of,
+    scheduler,
+    world_on,
+)
 
 from campaign_scheduler.domain.campaign import Campaign
 from campaign_scheduler.store import Stores
@@ -444,3 +458,46 @@ async def test_deferred_messages_are_released_to_the_second_or_cancelled(world: 
     assert (late.status_code, late.json()["code"]) == (409, "message_released")
     assert (await api.ask("DELETE", "/v1/messages/77")).status_code == 404
     assert [(one.id, one.code) for one in world.refused] == [(cancelled.id, "cancelled")]
+
+
+async def test_a_suspended_accounts_campaign_waits_for_it(world: World, api: Api) -> None:
+    world.people = people(2)
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    path = await api.campaign(start_at=soon.isoformat())
+    await api.call("POST", f"{path}:start")
+    await world.bus.publish(ACCOUNT_CHANGED, [replace(account(), version=2, state="suspended")])
+    await asyncio.sleep(2.5)
+    assert world.accepted == []
+    await world.bus.publish(ACCOUNT_CHANGED, [replace(account(), version=3)])
+    await api.known(world)
+    assert (await api.until(path, "finished"))["sent"] == 2
+
+
+async def test_the_command_line_drives_a_campaign(
+    world: World, vhost_url: str, mongo_url: str, mongo_prefix: str
+) -> None:
+    async with process_of(vhost_url, mongo_url, mongo_prefix) as (process, api):
+        await api.known(world)
+        environ = {**process.environ, "CARILLON_URL": f"http://127.0.0.1:{process.port}", "CARILLON_API_KEY": KEY}
+        environ["PYTHONPATH"] = os.pathsep.join([environ["PYTHONPATH"], str(ROOT / "cli")])
+
+        async def carillon(*words: str) -> tuple[int, str]:
+            made = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "carillon_cli", *words, env=environ, stdout=asyncio.subprocess.PIPE
+            )
+            out, _ = await made.communicate()
+            return made.returncode or 0, out.decode()
+
+        world.people = people(3)
+        created, out = await carillon(
+            "campaign", "create", "--name", "N", "--to", "+33600000010", "--to", "0600000011", "--text", "Hi", "--json"
+        )
+        id_ = json.loads(out)["id"]
+        assert (created, json.loads(out)["state"]) == (0, "draft")
+        assert (await carillon("campaign", "start", id_))[0] == 0
+        watched, out = await carillon("campaign", "watch", id_, "--json")
+        assert (watched, conserved(json.loads(out))["delivered"]) == (0, 2)
+        shown, out = await carillon("campaign", "show", id_)
+        assert (shown, "finished" in out, "delivered 2" in out) == (0, True, True)
+        assert (await carillon("campaign", "cancel", id_))[0] == 1
+        assert (await carillon("campaign", "show", "cmp_0"))[0] == 1

@@ -49,7 +49,12 @@ def build(settings: Settings) -> Service:
 
     requests = PageRequests(stores.pages, bus, clock)
     leases = Leases(stores.database["leases"], process, _LEASE_S)
-    runners = Runners(stores.campaigns, Runner(stores, requests, bus, leases, clock), clock)
+
+    def may_send(account_id: str) -> bool:
+        account = accounts.by_id(account_id)
+        return account is not None and account.state == "active"
+
+    runners = Runners(stores.campaigns, Runner(stores, requests, bus, leases, clock, may_send), clock)
     quoting = Quoting(stores, bus, clock)
     releases = Releases(stores.deferred, bus, process, clock)
     sweeps = Sweeps(stores, quoting, runners, clock)

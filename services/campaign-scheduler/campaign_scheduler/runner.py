@@ -6,7 +6,7 @@ lease next says it again, with the same ids.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -37,13 +37,22 @@ Saying = tuple[tuple[int, int, int], ...]
 class Runner:
     """Runs campaigns, one call of `run` for each."""
 
-    def __init__(self, stores: Stores, requests: PageRequests, bus: Bus, leases: Leases, clock: Clock) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        requests: PageRequests,
+        bus: Bus,
+        leases: Leases,
+        clock: Clock,
+        may_send: Callable[[str], bool],
+    ) -> None:
         self._campaigns = stores.campaigns
         self._pages = stores.pages
         self._requests = requests
         self._bus = bus
         self._leases = leases
         self._clock = clock
+        self._may_send = may_send
 
     async def run(self, campaign_id: str, woken: asyncio.Event) -> None:
         """Return when there is nothing (more) to say, or another process holds the campaign."""
@@ -78,6 +87,9 @@ class Runner:
 
     async def _round(self, campaign: Campaign, lease: Lease) -> float | None:
         """How long to pause until the next round; None when all is said."""
+        if not self._may_send(campaign.account):  # suspended or closed; it goes on when the account does
+            await self._settle(campaign)
+            return _IDLE_S
         await self._requests.next(campaign)
         now_ms = self._clock.now_ms()
         if campaign.next_say_at > now_ms:
