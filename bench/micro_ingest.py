@@ -10,11 +10,15 @@ import argparse
 import asyncio
 import cProfile
 import json
+import os
 import pstats
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from pydantic import SecretStr
+
+from carillon.copies.suppression_table import SuppressionTable
 from carillon.credit import Purse
 from carillon.events.account import ApiKey, Door
 from carillon.events.codec import encode
@@ -23,6 +27,7 @@ from carillon.http.idempotency import Idempotency
 from carillon.http.passwords import PasswordVerifier, hash_password
 from carillon.runtime.clock import SystemClock
 from carillon.runtime.ids import MessageIds
+from carillon.runtime.number_hash import NumberHash
 from carillon.testing.builders import an_account
 from carillon.testing.bus import MemoryBus
 from carillon.testing.idempotency import MemoryStore
@@ -80,13 +85,27 @@ class NoReferences:
         return None
 
 
+class Stopped:
+    """A million numbers that have said STOP, as the copy keeps them."""
+
+    def __init__(self) -> None:
+        self._hash = NumberHash(SecretStr("k" * 32)).of
+        self._table = SuppressionTable()
+        for _ in range(1_000_000):
+            self._table.add(os.urandom(16))
+
+    def has(self, account: str, number: str, /) -> bool:
+        return self._hash(account, number) in self._table
+
+
 def make_app() -> App:
     clock, accounts = SystemClock(), Accounts()
     ids = MessageIds(1, clock)
     acceptance = Acceptance(ForgetfulBus(), max_waiting=20_000)
     till = Till(accounts, Purse(ForgetfulBus(), service="ingest", process="bench", clock=clock))
-    legacy = LegacyDoor(accounts, PasswordVerifier(), acceptance, till, NoReferences(), ids, clock)
-    door = JsonDoor(acceptance, till, Idempotency(MemoryStore(), clock), ids, clock)
+    stopped = Stopped()
+    legacy = LegacyDoor(accounts, PasswordVerifier(), acceptance, till, NoReferences(), ids, clock, suppressed=stopped)
+    door = JsonDoor(acceptance, till, Idempotency(MemoryStore(), clock), ids, clock, suppressed=stopped)
     return api.application(door, legacy, accounts, clock, health=dict)
 
 

@@ -40,10 +40,12 @@ log.connection.level = warning
 
 @app.command("secrets")
 def make_secrets(folder: Annotated[Path, typer.Argument(help="Holds services/, rabbitmq/ and grafana/.")]) -> None:
-    """Make every password once; `CARILLON_ADMIN_TOKEN` and `CARILLON_SIMULATOR_PASSWORD` may give two of them."""
+    """Make every password once; `CARILLON_ADMIN_TOKEN` and others may give some of them."""
     services = folder / "services"
     password = _keep(services / "amqp_password", secrets.token_urlsafe(18))
     _keep(services / "admin_token", secrets.token_urlsafe(24), os.environ.get("CARILLON_ADMIN_TOKEN"))
+    # never made anew: what suppressions are found by would be lost
+    _keep(services / "number_hash_key", secrets.token_urlsafe(32), os.environ.get("CARILLON_NUMBER_HASH_KEY"))
     simulator = _keep(
         services / "simulator_password", secrets.token_urlsafe(6), os.environ.get("CARILLON_SIMULATOR_PASSWORD")
     )

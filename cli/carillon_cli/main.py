@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
-from carillon_cli import campaigns, containers, parked
+from carillon_cli import campaigns, consents, contacts, containers, parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
@@ -32,6 +32,8 @@ app.command()(campaigns.send)
 app.add_typer(parked.app, name="parked")
 app.add_typer(containers.app, name="compose")
 app.add_typer(receipts.app, name="receipts")
+app.add_typer(contacts.app, name="contacts")
+app.add_typer(consents.app, name="consents")
 
 
 def _home() -> Home:

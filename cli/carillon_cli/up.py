@@ -69,12 +69,16 @@ def environment(home: Home, servers: Servers, token: str, port: int, ports: Mapp
     """What services read of the addresses and secrets that belong to this home."""
     simulator_password = home.recall("simulator").get("password") or secrets.token_urlsafe(6)
     home.remember("simulator", {"password": simulator_password})
+    hash_key = home.recall("numbers").get("hash_key") or secrets.token_urlsafe(32)
+    home.remember("numbers", {"hash_key": hash_key})
     ours = {
         **port_environment(ports),
         "CARILLON_PORT": str(port),
         "CARILLON_AMQP_URL": servers.amqp_url,
         "CARILLON_MONGO_URL": servers.mongo_url,
         "CARILLON_ADMIN_TOKEN": token,
+        # lost, it makes every suppression unrecognisable: whoever sets one keeps it
+        "CARILLON_NUMBER_HASH_KEY": os.environ.get("CARILLON_NUMBER_HASH_KEY") or hash_key,
         "CARILLON_SIMULATOR_PASSWORD": simulator_password,
         # the demo account's receipts go to the simulator's page, on this machine
         "CARILLON_CALLBACK_ALLOW_PRIVATE": "true",

@@ -64,6 +64,7 @@ def test_given_secrets_win_and_an_smpp_password_is_short(volumes: Path, monkeypa
 
 def test_images_know_the_port_of_every_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CARILLON_OPERATORS_FILE", str(tmp_path / "operators.toml"))
+    monkeypatch.setenv("CARILLON_NUMBER_HASH_KEY", "k" * 32)
     (tmp_path / "operators.toml").write_text(
         (Path(__file__).parents[2] / "infra/compose/operators.toml")
         .read_text()

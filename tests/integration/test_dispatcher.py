@@ -12,6 +12,7 @@ from pymongo.errors import AutoReconnect
 from carillon.bus import Delivery, Queue, Subscription
 from carillon.bus.rabbit import RabbitBus
 from carillon.bus.subscribed import Subscribed
+from carillon.copies import SuppressionCopy
 from carillon.events.base import LANES, Record
 from carillon.events.catalogue import MESSAGE_ACCEPTED, MESSAGE_REFUSED, MESSAGE_SUBMITTED, REPORT_RECEIVED
 from carillon.events.message import Accepted, Refused, Submitted
@@ -20,6 +21,7 @@ from carillon.mongo import TEMPORARY_ERRORS, Leases, Mongo, NodeLease
 from carillon.runtime.clock import SystemClock
 from carillon.runtime.ids import new_id
 from carillon.runtime.lifecycle import start_all
+from carillon.runtime.number_hash import NumberHash
 from carillon.smpp.message import ShortMessage
 from carillon.testing.builders import an_accepted
 from carillon.testing.bus_contract import eventually
@@ -76,10 +78,20 @@ class Heard:
         return [r for r in self.records if isinstance(r, ReportReceived)]
 
 
+class Nobody:
+    """Nobody has said STOP."""
+
+    holds = False
+
+    def has(self, account: str, number: str, /) -> bool:
+        return False
+
+
 class Bench:
     """Starts dispatchers, says messages, hears what is said."""
 
     journal = Journal
+    numbers: NumberHash | None = None  # given: the dispatchers keep a copy of the suppressions
 
     def __init__(self, amqp_url: str, mongo_url: str, prefix: str) -> None:
         self._amqp_url = amqp_url
@@ -108,6 +120,11 @@ class Bench:
         bus = RabbitBus(self._amqp_url, name=process, temporary=TEMPORARY_ERRORS)
         ids = NodeLease(mongo.database("carillon"), process, clock)
         outbox, recent = Outbox(bus), Recent()
+        copies = (
+            [SuppressionCopy(bus, database, self.numbers, service="dispatcher", process=process, patience_s=3.0)]
+            if self.numbers
+            else []
+        )
         tools = Tools(
             bus=bus,
             outbox=outbox,
@@ -115,6 +132,7 @@ class Bench:
             leases=Leases(database["leases"], process, 10.0),
             recent=recent,
             inbox=OperatorInbox(outbox, recent, ids.next),
+            suppressed=copies[0] if copies else Nobody(),
             clock=clock,
             process=process,
             grace_s=3.0,
@@ -122,7 +140,7 @@ class Bench:
         desk = Desk(parse(file), tools)
         route = RouteMessages(desk.operators_for, bus, clock)
         stack = AsyncExitStack()
-        await start_all([mongo, ids, bus, outbox, desk, Subscribed(bus, route_subscriptions(route))], stack)
+        await start_all([mongo, ids, bus, outbox, *copies, desk, Subscribed(bus, route_subscriptions(route))], stack)
         self._stack.push_async_callback(stack.aclose)
         return stack
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from carillon.bus import Delivery, Subscription
 from carillon.bus.rabbit import RabbitBus
@@ -126,7 +127,12 @@ async def known(client: httpx.AsyncClient) -> None:
 @pytest.fixture
 def settings_of(mongo_url: str, mongo_prefix: str) -> Callable[..., Settings]:
     return lambda amqp_url, **more: Settings(
-        amqp_url=amqp_url, mongo_url=mongo_url, mongo_prefix=mongo_prefix, publish_timeout_s=2.0, **more
+        amqp_url=amqp_url,
+        mongo_url=mongo_url,
+        mongo_prefix=mongo_prefix,
+        number_hash_key=SecretStr("k" * 32),
+        publish_timeout_s=2.0,
+        **more,
     )
 
 

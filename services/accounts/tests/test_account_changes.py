@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from accounts.domain import changes
-from accounts.domain.account import Account, ApiKey, Callback, Door
+from accounts.domain.account import SCOPES, Account, ApiKey, Callback, Door
 from accounts.domain.errors import ConflictError, InvalidError, RuleError, UnknownError
 
 NOW = 1_795_000_000_000
@@ -190,7 +190,7 @@ def test_the_event_says_all_that_others_need_and_no_more() -> None:
     assert said.doors[0].addresses == ["192.0.2.7"]
     assert said.doors[0].split_long_text
     assert (said.api_keys[0].hash, said.api_keys[0].expires_at) == (account.api_keys[0].hash, NOW + 1)
-    assert said.api_keys[0].scopes == ["messages", "receipts", "account"]
+    assert said.api_keys[0].scopes == list(SCOPES)
     assert said.callback is not None
     assert said.callback.secrets == ["whsec_2", "whsec_1"]
 

@@ -21,7 +21,7 @@ from dispatcher.connectors.port import Connector, Inbox
 from dispatcher.consumers import submit_subscriptions
 from dispatcher.domain.operators import Operator, OperatorsFile
 from dispatcher.domain.routing import RouteTable
-from dispatcher.line import Line
+from dispatcher.line import Line, Suppressed
 from dispatcher.outbox import Outbox
 from dispatcher.settlement import Recent, Settlement
 from dispatcher.slots import Slots
@@ -40,6 +40,7 @@ class Tools:
     leases: Leases
     recent: Recent
     inbox: Inbox
+    suppressed: Suppressed
     clock: Clock
     process: str
     grace_s: float
@@ -53,7 +54,7 @@ class OperatorDesk:
         self._tools = tools
         self.connector: Connector = make_connector(operator, tools.inbox, self._may_use, tools.clock)
         settlement = Settlement(operator, tools.outbox, tools.journal, tools.recent, tools.clock)
-        self.line = Line(operator, self.connector, tools.journal, settlement, tools.clock)
+        self.line = Line(operator, self.connector, tools.journal, settlement, tools.suppressed, tools.clock)
         self._slots = Slots(tools.leases, operator.name, tools.process, operator.binds, self._on_slots)
         self._subscribed = False
 

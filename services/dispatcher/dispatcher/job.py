@@ -36,7 +36,7 @@ class Job:
 
     `key` is its key in the journal. `waiting`: places (from 1) still to be sent. `unanswered`: how many are out.
     `unsaid`: events not yet confirmed. `gave_up`: the operator could not take a part; what is left is tried elsewhere,
-    or here again if it `stays`.
+    or here again if it `stays`. `begun`: an operator has, or may have, a part of it.
     """
 
     routed: Routed
@@ -54,10 +54,12 @@ class Job:
     gave_up: bool = False
     stays: bool = False
     refused: bool = False
+    begun: bool = False
     ended: bool = False
 
     def __post_init__(self) -> None:
         self.message = self.routed.message
+        self.begun = bool(self.routed.parts_done)
         self.key = journal_key(self.message.id, self.routed.attempt)
 
     def give_up(self, *, stays: bool) -> None:

@@ -3,6 +3,9 @@
     handler --take--> waiting (urgent | bulk) --reserve--> ready parts --submit--> connector
                                                                  answer --> settlement --> outbox --> batch done
 
+The last step before a submit asks whether the number is suppressed, so that a STOP wins over whatever waits. A
+message of several parts is asked about before its first: half a message helps nobody.
+
 Only about a window's worth is reserved at a time, so a crash leaves few messages in doubt. Nothing here is a task or
 a future for each message: a job counts what it still waits for, and its batch counts its jobs.
 """
@@ -12,6 +15,7 @@ import itertools
 import secrets
 from collections import deque
 from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 
@@ -34,16 +38,36 @@ _MOST_RESERVED_AT_ONCE = 500
 _LOOK_AGAIN_S = 1.0
 
 
+class Suppressed(Protocol):
+    """Whom nothing may be sent to; `carillon.copies.SuppressionCopy` is one."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether somebody may be missing just now: nothing should leave."""
+        ...
+
+    def has(self, account: str, number: str, /) -> bool:
+        """Whether this account may not write to this number."""
+        ...
+
+
 class Line:
     """A part. One for each operator, in each process that holds a bind to it."""
 
     def __init__(
-        self, operator: Operator, connector: Connector, journal: Journal, settlement: Settlement, clock: Clock
+        self,
+        operator: Operator,
+        connector: Connector,
+        journal: Journal,
+        settlement: Settlement,
+        suppressed: Suppressed,
+        clock: Clock,
     ) -> None:
         self.operator = operator
         self._connector = connector
         self._journal = journal
         self._settlement = settlement
+        self._suppressed = suppressed
         self._clock = clock
         self._pace = Pace(operator.tps, clock.monotonic_s())
         self._waiting: dict[Lane, deque[Job]] = {lane: deque() for lane in LANES}
@@ -153,7 +177,11 @@ class Line:
 
     def _room(self, now_s: float) -> int:
         ready = len(self._ready["urgent"]) + len(self._ready["bulk"])
-        return min(self._connector.room(), self._pace.allowance(now_s)) - ready
+        return self._may_leave(now_s) - ready
+
+    def _may_leave(self, now_s: float) -> int:
+        """Parts that may leave now. None while opt-outs may have been missed; the next look is a second away."""
+        return 0 if self._suppressed.holds else min(self._connector.room(), self._pace.allowance(now_s))
 
     def _more_than_half_is_out(self) -> bool:
         return self._unanswered > 0 and 2 * self._connector.room() < self._connector.window()
@@ -229,7 +257,7 @@ class Line:
         self._ready[job.message.lane].extend((job, place) for place in places)
 
     def _send_ready(self, now_s: float) -> None:
-        may_leave = min(self._connector.room(), self._pace.allowance(now_s))
+        may_leave = self._may_leave(now_s)
         sent = 0
         for lane in LANES:
             ready = self._ready[lane]
@@ -237,12 +265,16 @@ class Line:
                 job, place = ready.popleft()
                 if place not in job.waiting:  # refused or given up meanwhile, by the answer to another part
                     continue
+                if not job.begun and self._suppressed.has(job.message.account, job.message.number):
+                    self._settlement.refuse(job, "suppressed", None)
+                    continue
                 self._send(job, place)
                 sent += 1
         if sent:
             self._pace.spend(sent)
 
     def _send(self, job: Job, place: int) -> None:
+        job.begun = True
         job.waiting.remove(place)
         job.unanswered += 1
         self._unanswered += 1
@@ -274,6 +306,7 @@ class Line:
         if answer.kind == "throttled" and not (self._closing or job.refused or job.gave_up):
             self._pace.throttled(self._clock.monotonic_s())
             job.waiting.append(place)
+            job.begun = bool(job.done_places or job.unanswered)
             self._ready[job.message.lane].appendleft((job, place))
         else:
             self._settlement.answered(job, place, answer)

@@ -5,12 +5,14 @@ import socket
 
 from carillon.bus.rabbit import RabbitBus
 from carillon.bus.subscribed import Subscribed
+from carillon.copies import SuppressionCopy
 from carillon.http.app import create_app
 from carillon.mongo import TEMPORARY_ERRORS, Leases, Mongo, NodeLease
 from carillon.runtime.background import Every
 from carillon.runtime.clock import SystemClock
 from carillon.runtime.ids import new_id
 from carillon.runtime.lifecycle import Part, Service
+from carillon.runtime.number_hash import NumberHash
 from dispatcher.api import routes
 from dispatcher.consumers import route_subscriptions
 from dispatcher.desk import Desk, Tools
@@ -37,6 +39,9 @@ def build(settings: Settings) -> Service:
         settings.amqp_url, name=f"dispatcher@{socket.gethostname()}:{os.getpid()}", temporary=TEMPORARY_ERRORS
     )
     ids = NodeLease(mongo.database("carillon"), process, clock)
+    suppressed = SuppressionCopy(
+        bus, database, NumberHash(settings.number_hash_key), service="dispatcher", process=process
+    )
     journal = Journal(database)
     outbox = Outbox(bus)
     recent = Recent()
@@ -48,6 +53,7 @@ def build(settings: Settings) -> Service:
         leases=Leases(database["leases"], process, _BIND_LEASE_S),
         recent=recent,
         inbox=inbox,
+        suppressed=suppressed,
         clock=clock,
         process=process,
         grace_s=settings.grace_s,
@@ -63,6 +69,7 @@ def build(settings: Settings) -> Service:
         ids,
         bus,
         outbox,
+        suppressed,
         desk,
         Subscribed(bus, route_subscriptions(route)),
         OperatorsFileWatch(settings.operators_file, file, desk.change),

@@ -4,7 +4,7 @@ import os
 import socket
 
 from carillon.bus.rabbit import RabbitBus
-from carillon.copies import AccountCopy, PriceCopy
+from carillon.copies import AccountCopy, PriceCopy, SuppressionCopy
 from carillon.credit import Purse
 from carillon.http.front import Front
 from carillon.http.idempotency import Idempotency
@@ -13,6 +13,7 @@ from carillon.mongo import TEMPORARY_ERRORS, Mongo, NodeLease
 from carillon.runtime.clock import SystemClock
 from carillon.runtime.ids import new_id
 from carillon.runtime.lifecycle import Part, Service
+from carillon.runtime.number_hash import NumberHash
 from ingest import api
 from ingest.acceptance import Acceptance
 from ingest.doors.json_door import JsonDoor
@@ -40,16 +41,24 @@ def build(settings: Settings) -> Service:
     prices = PriceCopy(bus, database, service="ingest", process=process)
     purse = Purse(bus, service="ingest", process=process, clock=clock)
     till = Till(prices, purse)
+    suppressed = SuppressionCopy(bus, database, NumberHash(settings.number_hash_key), service="ingest", process=process)
     refs = Refs(database, clock, max_waiting=settings.ingest_max_waiting)
     keys = Keys(database)
     acceptance = Acceptance(bus, max_waiting=settings.ingest_max_waiting)
     legacy = LegacyDoor(
-        accounts, PasswordVerifier(clock), acceptance, till, refs, ids, clock, trusted_proxies=settings.proxies
+        accounts,
+        PasswordVerifier(clock),
+        acceptance,
+        till,
+        refs,
+        ids,
+        clock,
+        suppressed=suppressed,
+        trusted_proxies=settings.proxies,
     )
-    app = api.application(
-        JsonDoor(acceptance, till, Idempotency(keys, clock), ids, clock), legacy, accounts, clock, health=bus.problems
-    )
-    parts: list[Part] = [mongo, refs, keys, ids, bus, accounts, prices, purse, acceptance]
+    door = JsonDoor(acceptance, till, Idempotency(keys, clock), ids, clock, suppressed=suppressed)
+    app = api.application(door, legacy, accounts, clock, health=bus.problems)
+    parts: list[Part] = [mongo, refs, keys, ids, bus, accounts, suppressed, prices, purse, acceptance]
     if not settings.targets:
         return Service("ingest", app, settings.ingest_port, parts, bus.problems)
     front = Front({"ingest": app, **settings.targets}, trusted_proxies=settings.proxies)

@@ -1,8 +1,11 @@
 """The environment of this service."""
 
-from pydantic import AliasChoices, Field, field_validator
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 
 from carillon.http.addresses import Networks, parse_networks
+from carillon.runtime.number_hash import MIN_KEY
 from carillon.runtime.settings import CarillonSettings
 
 
@@ -11,8 +14,10 @@ class Settings(CarillonSettings):
 
     It then listens on `CARILLON_PORT` and forwards what is not its own. `CARILLON_INGEST_MAX_WAITING` bounds the
     messages that wait for the broker: beyond it, clients are told to come back (503).
+    `CARILLON_NUMBER_HASH_KEY` (or `_FILE`) is required, the same as contacts has: suppressed numbers are told by it.
     """
 
+    number_hash_key: Annotated[SecretStr, Field(min_length=MIN_KEY)]
     ingest_port: int = 8082
     ingest_max_waiting: int = Field(default=20_000, ge=1)
     front_port: int = Field(default=8080, validation_alias=AliasChoices("CARILLON_PORT", "front_port"))

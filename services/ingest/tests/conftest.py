@@ -77,6 +77,16 @@ class Known:
 
 
 @dataclass
+class Stopped:
+    """Who has said STOP, to which account."""
+
+    numbers: set[tuple[str, str]] = field(default_factory=set)
+
+    def has(self, account: str, number: str, /) -> bool:
+        return (account, number) in self.numbers
+
+
+@dataclass
 class References:
     """What `ingest.store.refs.Refs` does, in a dictionary."""
 
@@ -119,6 +129,7 @@ class Ingest:
     keys: MemoryStore
     acceptance: Acceptance
     purse: Purse
+    stopped: Stopped
 
     async def ask(
         self,
@@ -190,7 +201,7 @@ def wire(bus: MemoryBus, ids: Ids | None = None, max_waiting: int = 1_000, tarif
     """Wired as in `ingest.main`."""
     clock = ManualClock()
     ids = ids or MessageIds(1, clock)
-    references, keys, known = References(), MemoryStore(), Known()
+    references, keys, known, stopped = References(), MemoryStore(), Known(), Stopped()
     acceptance = Acceptance(bus, max_waiting=max_waiting)
     purse = Purse(bus, service="ingest", process="ing_1", clock=clock)
     till = Till(PriceLists(tariff), purse)
@@ -202,11 +213,12 @@ def wire(bus: MemoryBus, ids: Ids | None = None, max_waiting: int = 1_000, tarif
         references,
         ids,
         clock,
+        suppressed=stopped,
         trusted_proxies=parse_networks("198.51.100.1"),
     )
-    door = JsonDoor(acceptance, till, Idempotency(keys, clock), ids, clock)
+    door = JsonDoor(acceptance, till, Idempotency(keys, clock), ids, clock, suppressed=stopped)
     app = api.application(door, legacy, known, clock, health=bus.problems)
-    return Ingest(app, bus, clock, references, keys, acceptance, purse)
+    return Ingest(app, bus, clock, references, keys, acceptance, purse, stopped)
 
 
 @pytest.fixture

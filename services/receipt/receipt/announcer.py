@@ -1,15 +1,19 @@
-"""Says status changes: to whoever acts on them (`message.status`), then to whoever studies them (the stream)."""
+"""Says status changes: to whoever acts on them (`message.status`), then to whoever studies them (the stream).
+
+What tells that a number does not exist is said apart (`message.bounced`), for those who keep numbers.
+"""
 
 from collections.abc import Sequence
 
 from carillon.bus import Bus
 from carillon.bus.topology import RECEIPT_STREAM
 from carillon.events.base import LANES, MAX_RECORDS
-from carillon.events.catalogue import MESSAGE_STATUS
+from carillon.events.catalogue import MESSAGE_BOUNCED, MESSAGE_STATUS
 from carillon.events.message import Status, StatusChanged
 from carillon.events.stream import CONTENT_TYPE
 from carillon.runtime.clock import Clock
 from carillon.telemetry import metrics
+from receipt.domain.bounces import bounces_of
 from receipt.domain.stream import ShowNumber, cloud_event, no_number
 
 Said = tuple[StatusChanged, str]  # a change, and the country of its number
@@ -32,6 +36,9 @@ class Announcer:
             records = [change for change, _ in said if change.lane == lane]
             if records:
                 await self._bus.publish(MESSAGE_STATUS, records, lane=lane)
+        bounces = bounces_of(change for change, _ in said)
+        if bounces:
+            await self._bus.publish(MESSAGE_BOUNCED, bounces)
         now_ms = self._clock.now_ms()
         bodies = [
             cloud_event(said[at : at + MAX_RECORDS], now_ms, self._show_number)

@@ -6,6 +6,7 @@ from carillon.bus import Delivery
 from carillon.events.report import InboundReceived
 from carillon.runtime.clock import Clock
 from carillon.telemetry import metrics
+from receipt.attribution import Attribution
 from receipt.domain.news import Flush
 from receipt.recorder import Recorder
 from receipt.store.inbound import InboundStore
@@ -37,12 +38,14 @@ class RecordMessages:
 
 
 class KeepInbound:
-    """Inbound SMS are kept; joining parts and telling clients comes with conversations."""
+    """Inbound SMS are kept and given to an account; joining parts and telling clients comes with conversations."""
 
-    def __init__(self, inbound: InboundStore) -> None:
+    def __init__(self, inbound: InboundStore, attribution: Attribution) -> None:
         self._inbound = inbound
+        self._attribution = attribution
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> None:
         """Keep each part once."""
         parts = [part for delivery in deliveries for part in delivery.records if isinstance(part, InboundReceived)]
         await self._inbound.keep(parts)
+        await self._attribution.say(parts)

@@ -14,6 +14,7 @@ from carillon.runtime.ids import new_id
 from carillon.runtime.lifecycle import Part, Service
 from receipt import api
 from receipt.announcer import Announcer
+from receipt.attribution import Attribution
 from receipt.callbacks.backlog import Backlog
 from receipt.callbacks.client import Connector
 from receipt.callbacks.handler import MakeCallbacks
@@ -84,7 +85,7 @@ def build(settings: Settings) -> Service:
             subscriptions(
                 RecordMessages(recorder, stores.unmatched, lost, clock),
                 MakeCallbacks(stores, lanes, settler, clock),
-                KeepInbound(stores.inbound),
+                KeepInbound(stores.inbound, Attribution(stores.messages, accounts.all, bus)),
             ),
         ),
         Every("unmatched reports", _UNMATCHED_S, unmatched.sweep),

@@ -74,6 +74,8 @@ class Consumer:
         self._channel = None
         self._tag = None
         self._waiting.clear()
+        if self._subscription.on_detach is not None:
+            self._subscription.on_detach()
 
     def is_live(self) -> bool:
         """The channel is open, the broker has not cancelled us, and every worker is at work."""

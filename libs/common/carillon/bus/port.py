@@ -42,7 +42,8 @@ class Subscription:
     `max_wait_s` for more; `linger_s` is waited too, but only while busy, that is right after another batch. What it
     was given is acknowledged when it returns. `concurrency` batches are under way at once; `prefetch` counts
     deliveries that the broker hands over unacknowledged. `span` names the span that each traced message gets.
-    `on_attach` is run, in the background, each time that consuming begins, also after a reconnection.
+    `on_attach` is run, in the background, each time that consuming begins, also after a reconnection; `on_detach` is
+    called when the connection was lost.
     """
 
     queue: Queue
@@ -54,6 +55,7 @@ class Subscription:
     prefetch: int = 200
     concurrency: int = 1
     on_attach: Callable[[], Awaitable[None]] | None = None
+    on_detach: Callable[[], None] | None = None
 
 
 class Bus(Protocol):

@@ -13,11 +13,17 @@ from carillon.events.catalogue import (
     ACCOUNT_COPY_REQUESTED,
     AUDIENCE_PAGE,
     AUDIENCE_REQUESTED,
+    CONTACT_COPIED,
+    CONTACT_COPY_REQUESTED,
+    CONTACT_OPTED_IN,
+    CONTACT_OPTED_OUT,
+    INBOUND_ATTRIBUTED,
     INBOUND_RECEIVED,
     LEASE_ANSWERED,
     LEASE_ENDED,
     LEASE_REQUESTED,
     MESSAGE_ACCEPTED,
+    MESSAGE_BOUNCED,
     MESSAGE_DEFERRED,
     MESSAGE_REFUSED,
     MESSAGE_ROUTED,
@@ -108,6 +114,11 @@ ACCOUNTS_CHARGES = Queue(
     ),
     one_at_a_time=True,
 )
+CONTACTS_AUDIENCE = Queue("contacts.audience", (AUDIENCE_REQUESTED.key(),))
+CAMPAIGN_PAGES = Queue("campaign-scheduler.pages", (AUDIENCE_PAGE.key(),))
+CONTACTS_COPIES = Queue("contacts.copies", (CONTACT_COPY_REQUESTED.key(),))
+CONTACTS_INBOUND = Queue("contacts.inbound", (INBOUND_ATTRIBUTED.key(),))
+CONTACTS_BOUNCES = Queue("contacts.bounces", (MESSAGE_BOUNCED.key(),))
 
 STREAM_ARGUMENTS: dict[str, object] = {"x-queue-type": "stream", "x-max-age": STREAM_MAX_AGE}
 DURABLE_QUEUES: tuple[Queue, ...] = (
@@ -123,6 +134,11 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
     ACCOUNTS_PRICE_COPIES,
     ACCOUNTS_LEASES,
     ACCOUNTS_CHARGES,
+    CONTACTS_AUDIENCE,
+    CAMPAIGN_PAGES,
+    CONTACTS_COPIES,
+    CONTACTS_INBOUND,
+    CONTACTS_BOUNCES,
 )
 
 
@@ -138,6 +154,12 @@ def durable_arguments(queue: Queue) -> dict[str, dict[str, object]]:
         queue.retry: retry_arguments(queue),
         queue.name: queue_arguments(queue),
     }
+
+
+def suppression_copy(service: str, process: str) -> Queue:
+    """One process's own ear for opt-outs and opt-ins."""
+    keys = (CONTACT_OPTED_OUT.key(), CONTACT_OPTED_IN.key(), CONTACT_COPIED.key())
+    return Queue(f"{service}.suppressions.{process}", keys, transient=True)
 
 
 def price_copy(service: str, process: str) -> Queue:

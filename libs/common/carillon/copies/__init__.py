@@ -2,5 +2,6 @@
 
 from carillon.copies.accounts import AccountCopy
 from carillon.copies.prices import PriceCopy
+from carillon.copies.suppressions import SuppressionCopy
 
-__all__ = ["AccountCopy", "PriceCopy"]
+__all__ = ["AccountCopy", "PriceCopy", "SuppressionCopy"]

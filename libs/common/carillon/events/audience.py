@@ -7,7 +7,7 @@ from msgspec import Meta
 from carillon.events.base import AccountId, Millis, Number, Record
 
 CampaignId = Annotated[str, Meta(description="campaign, cmp_...")]
-OptOutSource = Literal["stop", "manual", "import", "bounced", "api"]
+OptOutSource = Literal["stop", "start", "manual", "import", "bounced", "api", "erased"]
 
 
 class Audience(Record, kw_only=True):
@@ -53,26 +53,39 @@ class AudiencePage(Record, kw_only=True):
     last: Annotated[bool, Meta(description="no recipient comes after these")]
 
 
-class OptedOut(Record, kw_only=True):
+class Will(Record, kw_only=True):
+    """What is known of a number's will in an account; the two events below say which way it went."""
+
+    account: AccountId
+    number: Annotated[str, Meta(description="international digits; empty once the number was erased")] = ""
+    hash: Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="keyed hash of account and number, hex")]
+    version: Annotated[int, Meta(ge=1, description="of what is known of this number's will: the highest counts")] = 1
+    source: Annotated[OptOutSource, Meta(description="how it came to be known")]
+    at: Millis
+
+
+class OptedOut(Will, kw_only=True):
     """`contact.opted_out`: nothing more may be sent from this account to this number."""
 
-    account: AccountId
-    number: Number
-    source: OptOutSource
-    at: Millis
 
-
-class OptedIn(Record, kw_only=True):
+class OptedIn(Will, kw_only=True):
     """`contact.opted_in`: the number may be written to again."""
-
-    account: AccountId
-    number: Number
-    source: OptOutSource
-    at: Millis
 
 
 class SuppressionCopyRequested(Record, kw_only=True):
-    """`contact.copy_requested`: a process asks for every suppression, since its own copy is new or may have gaps."""
+    """`contact.copy_requested`: a process wants the suppressions said again that have changed since its copy was whole.
+
+    It asks whenever its ear is new, and now and then.
+    """
 
     service: Annotated[str, Meta(description="who asks")]
+    request: Annotated[str, Meta(description="id of this request, which the end of the answer names")]
+    since: Annotated[Millis, Meta(description="what changed before then is known; 0: nothing is")] = 0
     at: Millis
+
+
+class SuppressionsCopied(Record, kw_only=True):
+    """`contact.copied`: the answer to these requests has been said in full before this."""
+
+    requests: Annotated[list[str], Meta(description="ids of the requests that are answered")]
+    through: Annotated[Millis, Meta(description="every change made before then, by contacts' clock, was said")]

@@ -6,15 +6,26 @@ Routing key: `<event name>` plus, for an event with lanes, `.<lane>`; `message.r
 from dataclasses import dataclass
 
 from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, Door
-from carillon.events.audience import Audience, AudiencePage, AudienceRequested, Recipient
+from carillon.events.audience import (
+    Audience,
+    AudiencePage,
+    AudienceRequested,
+    OptedIn,
+    OptedOut,
+    Recipient,
+    SuppressionCopyRequested,
+    SuppressionsCopied,
+)
 from carillon.events.base import Lane, Record
 from carillon.events.credit import LeaseAnswered, LeaseEnded, LeaseRequested
-from carillon.events.message import Accepted, Deferred, Refused, Routed, StatusChanged, Submitted
+from carillon.events.message import Accepted, Bounced, Deferred, Refused, Routed, StatusChanged, Submitted
 from carillon.events.prices import PriceCopyRequested, PriceListChanged, PriceRate
-from carillon.events.report import InboundReceived, ReportReceived
+from carillon.events.report import InboundAttributed, InboundReceived, ReportReceived
 
 # Services that keep a copy of the accounts.
 COPIES_OF_ACCOUNTS = ("ingest", "dispatcher", "receipt", "contacts", "campaign-scheduler")
+# Services that keep a copy of the suppressions.
+COPIES_OF_SUPPRESSIONS = ("dispatcher", "ingest")
 
 # Services that keep a copy of the price lists.
 COPIES_OF_PRICES = ("ingest", "campaign-scheduler")
@@ -131,6 +142,33 @@ AUDIENCE_PAGE = Event(
         recipients=[Recipient(number=_ACCEPTED.number, contact="ctc_1", name="Anne", language="fr")],
     ),
 )  # fmt: skip
+MESSAGE_BOUNCED = Event(
+    "message.bounced.v1", Bounced, ("receipt",), ("contacts",), False,
+    Bounced(id=_ACCEPTED.id, account="acc_demo", number=_ACCEPTED.number, error="unknown_number", at=_NOW),
+)  # fmt: skip
+INBOUND_ATTRIBUTED = Event(
+    "inbound.attributed.v1", InboundAttributed, ("receipt",), ("contacts",), False,
+    InboundAttributed(
+        inbound=InboundReceived(id=1, operator="north", number=_ACCEPTED.number, to="36111", text="STOP", at=_NOW),
+        account="acc_demo",
+    ),
+)  # fmt: skip
+CONTACT_OPTED_OUT = Event(
+    "contact.opted_out.v1", OptedOut, ("contacts",), COPIES_OF_SUPPRESSIONS, False,
+    OptedOut(account="acc_demo", number=_ACCEPTED.number, hash="00" * 16, source="stop", at=_NOW),
+)  # fmt: skip
+CONTACT_OPTED_IN = Event(
+    "contact.opted_in.v1", OptedIn, ("contacts",), COPIES_OF_SUPPRESSIONS, False,
+    OptedIn(account="acc_demo", number=_ACCEPTED.number, hash="00" * 16, version=2, source="start", at=_NOW),
+)  # fmt: skip
+CONTACT_COPY_REQUESTED = Event(
+    "contact.copy_requested.v1", SuppressionCopyRequested, COPIES_OF_SUPPRESSIONS, ("contacts",), False,
+    SuppressionCopyRequested(service="dispatcher", request="scr_1", at=_NOW),
+)  # fmt: skip
+CONTACT_COPIED = Event(
+    "contact.copied.v1", SuppressionsCopied, ("contacts",), COPIES_OF_SUPPRESSIONS, False,
+    SuppressionsCopied(requests=["scr_1"], through=_NOW),
+)  # fmt: skip
 
 CATALOGUE: tuple[Event, ...] = (
     MESSAGE_ACCEPTED,
@@ -150,5 +188,11 @@ CATALOGUE: tuple[Event, ...] = (
     LEASE_ENDED,
     AUDIENCE_REQUESTED,
     AUDIENCE_PAGE,
+    MESSAGE_BOUNCED,
+    INBOUND_ATTRIBUTED,
+    CONTACT_OPTED_OUT,
+    CONTACT_OPTED_IN,
+    CONTACT_COPY_REQUESTED,
+    CONTACT_COPIED,
 )  # fmt: skip
 BY_NAME: dict[str, Event] = {event.name: event for event in CATALOGUE}

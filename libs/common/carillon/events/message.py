@@ -137,3 +137,14 @@ class StatusChanged(Record, kw_only=True):
     lease_id: str | None = None
     accepted_at: Millis = 0
     trace: str | None = None
+
+
+class Bounced(Record, kw_only=True):
+    """`message.bounced`: an operator says that the number does not exist: not now, and not for anybody."""
+
+    id: MessageId
+    account: AccountId
+    number: Number
+    error: Annotated[str, Meta(description="stable word: unknown_number, number_refused")]
+    operator: Annotated[OperatorName | None, Meta(description="operator that said so")] = None
+    at: Millis

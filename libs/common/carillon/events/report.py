@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from carillon.events.base import Lane, MessageId, Millis, Number, OperatorName, Record
+from carillon.events.base import AccountId, Lane, MessageId, Millis, Number, OperatorName, Record
 
 ReportState = Literal["delivered", "undelivered", "expired", "deleted", "rejected", "unknown", "enroute", "accepted"]
 FINAL_STATES: frozenset[ReportState] = frozenset({"delivered", "undelivered", "expired", "deleted", "rejected"})
@@ -39,3 +39,10 @@ class InboundReceived(Record, kw_only=True):
     udh: Annotated[str | None, Meta(description="user data header in hex, its length octet first")] = None
     data_coding: int = 0
     at: Millis
+
+
+class InboundAttributed(Record, kw_only=True):
+    """`inbound.attributed`: whom an inbound SMS is for: the account that wrote to this handset last."""
+
+    inbound: Annotated[InboundReceived, Meta(description="the part as it came")]
+    account: Annotated[AccountId | None, Meta(description="None: nobody has written to it lately")] = None

@@ -39,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     Rule("/v1/groups", "contacts"),
     Rule("/v1/imports", "contacts"),
     Rule("/v1/suppressions", "contacts"),
+    Rule("/v1/consents", "contacts"),
     Rule("/v1/templates", "campaign-scheduler"),
     Rule("/v1/campaigns", "campaign-scheduler"),
     Rule("/admin", "accounts"),

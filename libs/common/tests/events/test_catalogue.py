@@ -5,16 +5,32 @@ import typing
 import msgspec
 import pytest
 
-from carillon.bus.topology import DURABLE_QUEUES, account_copy, dispatcher_submit, lease_answers, price_copy
+from carillon.bus.topology import (
+    DURABLE_QUEUES,
+    account_copy,
+    dispatcher_submit,
+    lease_answers,
+    price_copy,
+    suppression_copy,
+)
 from carillon.events import account, audience, credit, message, prices, report
 from carillon.events.base import LANES, Record
-from carillon.events.catalogue import BY_NAME, CATALOGUE, COPIES_OF_ACCOUNTS, COPIES_OF_PRICES, SPENDERS, Event
+from carillon.events.catalogue import (
+    BY_NAME,
+    CATALOGUE,
+    COPIES_OF_ACCOUNTS,
+    COPIES_OF_PRICES,
+    COPIES_OF_SUPPRESSIONS,
+    SPENDERS,
+    Event,
+)
 from carillon.events.codec import BadRecordError, decode, encode
 
 SERVICES = {"ingest", "contacts", "campaign-scheduler", "dispatcher", "receipt", "accounts", "portal", "chat"}
 # asked by many, answered by one; every other event is a fact
 REQUESTS = {
     "account.copy_requested.v1", "prices.copy_requested.v1", "credit.lease_requested.v1", "credit.lease_ended.v1",
+    "contact.copy_requested.v1",
 }  # fmt: skip
 
 # Said by more than one service, since there is more than one way in, or more than one who may end a message.
@@ -42,7 +58,7 @@ def test_who_says_and_who_listens(event: Event) -> None:
 @events
 def test_name(event: Event) -> None:
     subject, word, version = event.name.split(".")
-    assert subject in {"message", "report", "inbound", "account", "prices", "credit", "audience"}
+    assert subject in {"message", "report", "inbound", "account", "prices", "credit", "audience", "contact"}
     assert word.isidentifier()
     assert version == "v1"
     assert BY_NAME[event.name] is event
@@ -86,8 +102,7 @@ def _metas(annotation: object) -> list[msgspec.Meta]:
 
 def test_every_record_is_in_the_catalogue_or_part_of_one() -> None:
     parts = {account.Door, account.ApiKey, account.Callback, prices.PriceRate, Record}
-    parts |= {audience.Audience, audience.Recipient}
-    parts |= {audience.OptedOut, audience.OptedIn, audience.SuppressionCopyRequested}
+    parts |= {audience.Audience, audience.Recipient, audience.Will}
     records = {
         thing
         for module in (account, audience, credit, message, prices, report)
@@ -103,6 +118,7 @@ def test_no_queue_is_forgotten() -> None:
     queues += [account_copy(service, "p") for service in COPIES_OF_ACCOUNTS]
     queues += [price_copy(service, "p") for service in COPIES_OF_PRICES]
     queues += [lease_answers(service, "p") for service in SPENDERS]
+    queues += [suppression_copy(service, "p") for service in COPIES_OF_SUPPRESSIONS]
     for event in CATALOGUE:
         lanes = LANES if event.has_lanes else (None,)
         place = "north" if event.name == "message.routed.v1" else None

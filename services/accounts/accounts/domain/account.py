@@ -8,7 +8,7 @@ from carillon.events.account import Callback as CallbackSaid
 from carillon.events.account import Door as DoorSaid
 from carillon.events.message import CallbackForm, OnAmbiguous, SenderType
 
-SCOPES = ("messages", "receipts", "account")
+SCOPES = ("messages", "receipts", "contacts", "campaigns", "account")
 
 
 class Door(Struct, frozen=True, kw_only=True):

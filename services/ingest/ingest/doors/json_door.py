@@ -19,6 +19,7 @@ from ingest.acceptance import Acceptance, Ids
 from ingest.domain.order import recipient_of
 from ingest.domain.quote import quote_of
 from ingest.domain.refusal import Refusal
+from ingest.domain.suppressed import Suppressed, refusal_of
 from ingest.doors.json_reading import Outcome, decide, read_quote
 from ingest.till import Till
 
@@ -51,7 +52,17 @@ class Results(msgspec.Struct, frozen=True):
 class JsonDoor:
     """Takes messages and quotes contents."""
 
-    def __init__(self, acceptance: Acceptance, till: Till, idempotency: Idempotency, ids: Ids, clock: Clock) -> None:
+    def __init__(
+        self,
+        acceptance: Acceptance,
+        till: Till,
+        idempotency: Idempotency,
+        ids: Ids,
+        clock: Clock,
+        *,
+        suppressed: Suppressed,
+    ) -> None:
+        self._suppressed = suppressed
         self._acceptance = acceptance
         self._till = till
         self._idempotency = idempotency
@@ -70,10 +81,12 @@ class JsonDoor:
             raise _problem(first)
 
         async def work(ids: Sequence[int]) -> Answer:
-            await self._take(principal.account, outcomes, ids)
-            if not is_batch and isinstance(outcomes[0], Refusal):
-                raise _problem(outcomes[0])
-            return _answer(outcomes, is_batch=is_batch)
+            # asked here and not before: a message that was taken keeps its answer, whatever its number said since
+            judged = [self._judge(outcome) for outcome in outcomes]
+            await self._take(principal.account, judged, ids)
+            if not is_batch and isinstance(judged[0], Refusal):
+                raise _problem(judged[0])
+            return _answer(judged, is_batch=is_batch)
 
         response = await self._idempotency.run(
             account=principal.account_id,
@@ -98,6 +111,11 @@ class JsonDoor:
             return msgspec.json.encode(quote)
         except Refusal as refusal:
             raise _problem(refusal) from None
+
+    def _judge(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Refusal):
+            return outcome
+        return refusal_of(outcome, self._suppressed, "to") or outcome
 
     async def _take(self, account: AccountChanged, outcomes: list[Outcome], ids: Sequence[int]) -> None:
         """A message's id is that of its place, so a retry gives each the id that it had.

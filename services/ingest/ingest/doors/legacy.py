@@ -22,6 +22,7 @@ from ingest.acceptance import BUSY_ERRORS, RETRY_AFTER_S, Acceptance, Ids, busy_
 from ingest.domain.legacy_answer import ko_line
 from ingest.domain.push import PARAMETERS, draft_of
 from ingest.domain.refusal import Refusal
+from ingest.domain.suppressed import Suppressed, refusal_of
 from ingest.doors.form import decode_form
 from ingest.doors.push_body import MAX_BODY_BYTES, gather, read_push
 from ingest.store.refs import Claim
@@ -72,6 +73,7 @@ class LegacyDoor:
         ids: Ids,
         clock: Clock,
         *,
+        suppressed: Suppressed,
         trusted_proxies: Networks = (),
     ) -> None:
         self._doors = doors
@@ -81,6 +83,7 @@ class LegacyDoor:
         self._refs = refs
         self._ids = ids
         self._clock = clock
+        self._suppressed = suppressed
         self._trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,6 +121,9 @@ class LegacyDoor:
         if unreadable is not None:
             raise unreadable
         message = draft_of(parameters, account, door, self._clock.now_ms())
+        suppressed = refusal_of(message, self._suppressed, "number")
+        if suppressed is not None:
+            raise suppressed
         message.trace = traces.current_traceparent()
         message.id = self._ids.next()
         await self._promise(account, message)

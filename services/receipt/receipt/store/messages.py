@@ -17,6 +17,7 @@ MESSAGE_INDEXES = (
     Index(("account", "due_from"), where={"due_from": {"$exists": True}}),
     Index(("number", "_id"), where={"doubts": {"$exists": True}}),
 )
+_LATEST = 50  # of these, whoever used the very sender is looked for
 
 
 _COUNTABLE = dict.fromkeys((*COUNTED, *MILESTONES), 1)
@@ -46,6 +47,17 @@ class MessageStore:
         """Messages to a number, within an id range, of which a part's answer was lost (as their first flush said)."""
         query = {"number": number, "doubts": {"$exists": True}, "_id": {"$gte": first, "$lte": last}}
         return [int(document["_id"]) async for document in self._messages.find(query, {"_id": 1})]
+
+    async def senders_to(self, number: str, accounts: Sequence[str], after: int) -> list[tuple[str, str]]:
+        """Account and sender of the newest messages to a handset with `id > after`, newest first, at most 50."""
+        query = {
+            "account": {"$in": list(accounts)},
+            "number": number,
+            "_id": {"$gt": after},
+            "refused": {"$exists": False},
+        }
+        cursor = self._messages.find(query, {"account": 1, "sender": 1}).sort("_id", -1).limit(_LATEST)
+        return [(document["account"], document["sender"]) async for document in cursor]
 
     async def unended(self, account: str, after: int, until: int, limit: int) -> list[Document]:
         """Messages of an account with `after < id <= until`, by id: `{_id, parts}` of those not refused at once."""

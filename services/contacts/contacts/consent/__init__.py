@@ -1,0 +1,1 @@
+"""What people have agreed to and taken back: an append-only log, chained by hashes."""

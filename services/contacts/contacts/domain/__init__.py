@@ -1,0 +1,1 @@
+"""Plain rules of contacts: no I/O, no clock, no await."""

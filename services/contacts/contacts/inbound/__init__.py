@@ -1,0 +1,1 @@
+"""What handsets write to us, as far as it says STOP or START."""
