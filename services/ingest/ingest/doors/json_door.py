@@ -115,7 +115,8 @@ class JsonDoor:
     def _judge(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Refusal):
             return outcome
-        return refusal_of(outcome, self._suppressed, "to") or outcome
+        message = outcome.message if isinstance(outcome, Deferred) else outcome
+        return refusal_of(message, self._suppressed, "to") or outcome
 
     async def _take(self, account: AccountChanged, outcomes: list[Outcome], ids: Sequence[int]) -> None:
         """A message's id is that of its place, so a retry gives each the id that it had.
