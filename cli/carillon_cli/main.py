@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
-from carillon_cli import consents, contacts, containers, parked
+from carillon_cli import campaigns, consents, contacts, containers, parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
@@ -27,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Carillon, the self-hosted SMS platform.",
 )
+app.add_typer(campaigns.app, name="campaign")
+app.command()(campaigns.send)
 app.add_typer(parked.app, name="parked")
 app.add_typer(containers.app, name="compose")
 app.add_typer(receipts.app, name="receipts")

@@ -1,5 +1,6 @@
 """Recording on a real MongoDB: one state whatever the order, statuses said, reports never dropped."""
 
+import asyncio
 import random
 
 import pytest
@@ -8,7 +9,7 @@ from tests.integration.receipt_rig import Process, delivery_of, receipt_process
 from carillon.bus import BusDownError
 from carillon.events.base import Record
 from carillon.events.catalogue import ACCOUNT_CHANGED, MESSAGE_STATUS
-from carillon.events.message import Accepted, Refused, StatusChanged, Submitted
+from carillon.events.message import Accepted, Deferred, Refused, StatusChanged, Submitted
 from carillon.events.report import ReportReceived, ReportState
 from carillon.runtime.clock import SystemClock
 from carillon.runtime.ids import MessageIds
@@ -263,3 +264,52 @@ async def test_a_message_that_is_heard_of_after_its_deadline_is_not_forgotten(
         await flush(process, late)
         assert await process.lost.sweep() == 1
         assert process.said(late.id) == ["accepted", "lost"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_message_to_be_sent_later_is_scheduled_until_it_goes(
+    mongo_url: str, mongo_prefix: str, seed: int
+) -> None:
+    """Its acceptance is told twice, by the door and when it is released, in whatever order."""
+    message = a_message()
+    events: list[Record] = [
+        Deferred(message=message, send_at=message.accepted_at + 3_600_000),
+        message,
+        submitted(message),
+        report(message),
+    ]
+    random.Random(seed).shuffle(events)
+    async with receipt_process(mongo_url, mongo_prefix) as process:
+        for event in events:
+            await process.record([delivery_of(event)])
+            await process.unmatched.sweep()
+        await asyncio.sleep(1.1)
+        await process.unmatched.sweep()
+        assert set(process.said(message.id)) >= {"accepted", "submitted", "delivered"}
+        known = (await process.stores.histories.of([message.id]))[message.id]
+    assert known.milestones.scheduled == message.accepted_at + 3_600_000
+    assert status_of(known.milestones, 1) == "delivered"
+
+
+async def test_what_is_scheduled_is_told_and_can_be_cancelled(mongo_url: str, mongo_prefix: str) -> None:
+    message = a_message()
+    deferred = Deferred(message=message, send_at=message.accepted_at + 3_600_000)
+    async with receipt_process(mongo_url, mongo_prefix) as process:
+        for event in (deferred, deferred, Refused(id=message.id, account="acc_1", code="cancelled", at=5)):
+            await process.record([delivery_of(event)])
+    assert list(dict.fromkeys(process.said(message.id))) == ["accepted", "scheduled", "cancelled"]
+
+
+async def test_a_scheduled_message_is_lost_by_its_own_time(mongo_url: str, mongo_prefix: str) -> None:
+    clock = ManualClock()
+    ids = MessageIds(8, clock)
+    async with receipt_process(mongo_url, mongo_prefix, clock=clock) as process:
+        await process.add_account(an_account(lost_after_s=600))
+        message = an_accepted(id=ids.next(), accepted_at=clock.now_ms())
+        await process.record([delivery_of(Deferred(message=message, send_at=clock.now_ms() + 3_600_000))])
+        await clock.advance(1_000)
+        assert await process.lost.sweep() == 0
+        await clock.advance(2_600 + 601)
+        assert await process.lost.sweep() == 1
+        assert await process.lost.sweep() == 0
+        assert process.said(message.id) == ["accepted", "scheduled", "lost"]

@@ -12,8 +12,8 @@ from typing import Protocol
 from carillon.bus import Bus, BusDownError
 from carillon.credit import CreditUnavailableError
 from carillon.events.base import LANES, Lane
-from carillon.events.catalogue import MESSAGE_ACCEPTED
-from carillon.events.message import Accepted
+from carillon.events.catalogue import MESSAGE_ACCEPTED, MESSAGE_DEFERRED
+from carillon.events.message import Accepted, Deferred
 from carillon.mongo import TEMPORARY_ERRORS
 from carillon.mongo.nodes import NoNodeError
 from carillon.runtime.committer import Committer, OverloadedError
@@ -88,6 +88,13 @@ class Acceptance:
                     await self._say(lane, of_lane)
         finally:
             self._in_batches -= len(messages)
+
+    async def defer(self, messages: Sequence[Deferred]) -> None:
+        """Return when the broker has confirmed messages that are to be sent later; raises as `accept_batch`."""
+        for lane in LANES:
+            of_lane = [deferred for deferred in messages if deferred.message.lane == lane]
+            if of_lane:
+                await self._bus.publish(MESSAGE_DEFERRED, of_lane, lane=lane)
 
     async def _say(self, lane: Lane, messages: list[Accepted]) -> None:
         started_s = time.perf_counter()

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
 from carillon.bus import BusDownError
+from carillon.events.catalogue import MESSAGE_DEFERRED
 from carillon.mongo.nodes import NoNodeError
+from carillon.runtime.clock import rfc3339
 from carillon.testing.clock import START_MS
 
 ONE = {"to": "+33614806759", "text": "Test"}
@@ -25,6 +27,20 @@ async def test_one_message(ingest: Any) -> None:
     assert (answer.status, answer.json) == (202, {"id": str(message.id), "status": "accepted", "parts": 1})
     assert (message.number, message.text, message.lane, message.door) == ("33614806759", "Test", "urgent", "key_1")
     assert (message.sender, message.on_ambiguous, message.expires_at) == ("Default", "hold", None)
+
+
+async def test_a_message_to_be_sent_later_is_deferred_with_its_id(ingest: Any) -> None:
+    answer = await ingest.post("/v1/messages", {**ONE, "send_at": rfc3339(START_MS + 5_000), "validity_s": 60})
+    (deferred,) = ingest.bus.records(MESSAGE_DEFERRED)
+    assert (answer.status, answer.json["status"]) == (202, "scheduled")
+    assert answer.json["id"] == str(deferred.message.id)
+    assert (deferred.send_at, deferred.message.accepted_at) == (START_MS + 5_000, START_MS)
+    assert deferred.message.expires_at == START_MS + 65_000
+    assert ingest.said == []
+    batch = [{**ONE, "send_at": rfc3339(START_MS - 1)}, {**ONE, "send_at": rfc3339(START_MS + 1)}]
+    answer = await ingest.post("/v1/messages", {"messages": batch})
+    assert [result["status"] for result in answer.json["results"]] == ["accepted", "scheduled"]
+    assert [len(ingest.said), len(ingest.bus.records(MESSAGE_DEFERRED))] == [1, 2]
 
 
 async def test_every_field(ingest: Any) -> None:
@@ -93,7 +109,9 @@ REFUSED = [
     ({**ONE, "metadata": {"a": 1 << 64}}, "metadata_invalid", "#/metadata"),
     ({**ONE, "metadata": {"a": {"a": {"a": {"a": {}}}}}}, "metadata_invalid", "#/metadata"),
     ({**ONE, "metadata": {"a": "x" * 2_048}}, "metadata_too_large", "#/metadata"),
-    ({**ONE, "send_at": "2027-01-01T00:00:00Z"}, "scheduling_unavailable", "#/send_at"),
+    ({**ONE, "send_at": "2027-01-01T00:00:00"}, "send_at_invalid", "#/send_at"),
+    ({**ONE, "send_at": "tomorrow"}, "send_at_invalid", "#/send_at"),
+    ({**ONE, "send_at": "2028-01-01T00:00:00Z"}, "send_at_too_far", "#/send_at"),
     ({"to": "33614806759", "template_id": "tpl_1"}, "templates_unavailable", "#/template_id"),
 ]
 

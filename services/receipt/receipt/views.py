@@ -78,6 +78,7 @@ class MessageView(BaseModel):
     price_micros: int | None = None
     metadata: dict[str, Any] | None = None
     accepted_at: str
+    send_at: str | None = None
 
 
 class FullMessageView(MessageView):
@@ -186,6 +187,7 @@ def _shown(document: Document, known: Known) -> dict[str, Any]:
         "price_micros": facts.price_micros,
         "metadata": msgspec.json.decode(metadata) if metadata is not None else None,
         "accepted_at": rfc3339(facts.accepted_at),
+        "send_at": rfc3339(milestones.scheduled) if milestones.scheduled is not None else None,
     }
 
 

@@ -30,6 +30,7 @@ milestones = st.builds(
     st.none() | st.builds(Refusal, _times, st.sampled_from(["suppressed", "no_route"]), _words, _words),
     st.none() | _times,
     st.none() | _times,
+    st.none() | _times,
 )
 
 

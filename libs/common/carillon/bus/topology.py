@@ -24,6 +24,7 @@ from carillon.events.catalogue import (
     LEASE_REQUESTED,
     MESSAGE_ACCEPTED,
     MESSAGE_BOUNCED,
+    MESSAGE_DEFERRED,
     MESSAGE_REFUSED,
     MESSAGE_ROUTED,
     MESSAGE_STATUS,
@@ -81,6 +82,7 @@ def receipt_record(lane: Lane) -> Queue:
     """Everything that happens to a message, in one queue: one flush merges what belongs to one message."""
     keys = (
         MESSAGE_ACCEPTED.key(lane),
+        MESSAGE_DEFERRED.key(lane),
         MESSAGE_SUBMITTED.key(lane),
         MESSAGE_REFUSED.key(lane),
         REPORT_RECEIVED.key(lane),
@@ -95,6 +97,11 @@ def receipt_callbacks(lane: Lane) -> Queue:
 
 RECEIPT_INBOUND = Queue("receipt.inbound", (INBOUND_RECEIVED.key(),))
 ACCOUNTS_COPIES = Queue("accounts.copies", (ACCOUNT_COPY_REQUESTED.key(),))
+CONTACTS_AUDIENCE = Queue("contacts.audience", (AUDIENCE_REQUESTED.key(),))
+CAMPAIGN_PAGES = Queue("campaign-scheduler.pages", (AUDIENCE_PAGE.key(),))
+CAMPAIGN_DEFERRED = Queue("campaign-scheduler.deferred", tuple(MESSAGE_DEFERRED.key(lane) for lane in LANES))
+# Campaigns are in the bulk lane: nothing of a one-time code is told here.
+CAMPAIGN_STATUS = Queue("campaign-scheduler.status.bulk", (MESSAGE_STATUS.key("bulk"),))
 ACCOUNTS_PRICE_COPIES = Queue("accounts.price_copies", (PRICE_COPY_REQUESTED.key(),))
 ACCOUNTS_LEASES = Queue("accounts.leases", (LEASE_REQUESTED.key(),))
 # A lease's end comes by the way of the messages that spent it, after them.
@@ -120,6 +127,10 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
     *(receipt_callbacks(lane) for lane in LANES),
     RECEIPT_INBOUND,
     ACCOUNTS_COPIES,
+    CONTACTS_AUDIENCE,
+    CAMPAIGN_PAGES,
+    CAMPAIGN_DEFERRED,
+    CAMPAIGN_STATUS,
     ACCOUNTS_PRICE_COPIES,
     ACCOUNTS_LEASES,
     ACCOUNTS_CHARGES,

@@ -18,7 +18,7 @@ from carillon.events.audience import (
 )
 from carillon.events.base import Lane, Record
 from carillon.events.credit import LeaseAnswered, LeaseEnded, LeaseRequested
-from carillon.events.message import Accepted, Bounced, Refused, Routed, StatusChanged, Submitted
+from carillon.events.message import Accepted, Bounced, Deferred, Refused, Routed, StatusChanged, Submitted
 from carillon.events.prices import PriceCopyRequested, PriceListChanged, PriceRate
 from carillon.events.report import InboundAttributed, InboundReceived, ReportReceived
 
@@ -36,7 +36,7 @@ SPENDERS = ("ingest", "campaign-scheduler")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """One line of the catalogue. `said_by` is one service; nobody else may publish it."""
+    """One line of the catalogue. Nobody but `said_by` may publish it: one service, or one for each way in."""
 
     name: str
     record: type[Record]
@@ -57,8 +57,13 @@ _ACCEPTED = Accepted(
 )  # fmt: skip
 
 MESSAGE_ACCEPTED = Event(
-    "message.accepted.v1", Accepted, ("ingest",), ("dispatcher", "receipt", "accounts"), True, _ACCEPTED
-)
+    "message.accepted.v1", Accepted, ("ingest", "campaign-scheduler"), ("dispatcher", "receipt", "accounts"), True,
+    _ACCEPTED,
+)  # fmt: skip
+MESSAGE_DEFERRED = Event(
+    "message.deferred.v1", Deferred, ("ingest",), ("campaign-scheduler", "receipt"), True,
+    Deferred(message=_ACCEPTED, send_at=1_795_000_060_000),
+)  # fmt: skip
 MESSAGE_ROUTED = Event(
     "message.routed.v1",
     Routed,
@@ -72,11 +77,11 @@ MESSAGE_SUBMITTED = Event(
     Submitted(id=_ACCEPTED.id, account="acc_demo", operator="north", ref="north-1", number=_ACCEPTED.number, at=_NOW),
 )  # fmt: skip
 MESSAGE_REFUSED = Event(
-    "message.refused.v1", Refused, ("dispatcher",), ("receipt",), True,
+    "message.refused.v1", Refused, ("dispatcher", "campaign-scheduler"), ("receipt",), True,
     Refused(id=_ACCEPTED.id, account="acc_demo", code="no_route", at=1_795_000_000_010),
 )  # fmt: skip
 MESSAGE_STATUS = Event(
-    "message.status.v1", StatusChanged, ("receipt",), ("receipt", "accounts"), True,
+    "message.status.v1", StatusChanged, ("receipt",), ("receipt", "accounts", "campaign-scheduler"), True,
     StatusChanged(
         id=_ACCEPTED.id, account="acc_demo", status="delivered", previous="submitted", at=1_795_000_002_000,
         number="33612345678", lane="bulk", operator="north", accepted_at=1_795_000_000_000,
@@ -167,6 +172,7 @@ CONTACT_COPIED = Event(
 
 CATALOGUE: tuple[Event, ...] = (
     MESSAGE_ACCEPTED,
+    MESSAGE_DEFERRED,
     MESSAGE_ROUTED,
     MESSAGE_SUBMITTED,
     MESSAGE_REFUSED,

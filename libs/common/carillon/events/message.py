@@ -49,7 +49,20 @@ class Accepted(Record, kw_only=True):
     callback_form: Annotated[CallbackForm | None, Meta(description="form of this message's receipts")] = None
     price_micros: Annotated[int | None, Meta(description="price of the whole message, micro-units")] = None
     lease_id: Annotated[str | None, Meta(description="credit lease that pays for it")] = None
+    rule: Annotated[str | None, Meta(description="rule of a legal window that deferred it")] = None
     trace: Annotated[str | None, Meta(description="W3C traceparent of the request, when it is sampled")] = None
+
+
+class Deferred(Record, kw_only=True):
+    """`message.deferred`: a message that was taken and is to be sent later. It keeps its id when it is."""
+
+    message: Accepted
+    send_at: Annotated[Millis, Meta(description="when it is to be sent")]
+
+    @property
+    def trace(self) -> str | None:
+        """The message's traceparent."""
+        return self.message.trace
 
 
 class Routed(Record, kw_only=True):

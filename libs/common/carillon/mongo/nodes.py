@@ -49,6 +49,10 @@ class NodeLease:
         """`count` new message ids, rising; `NoNodeError` while no number is held."""
         return self._held().block(count)
 
+    def run(self, count: int) -> int:
+        """The first of `count` consecutive ids; `NoNodeError` while no number is held."""
+        return self._held().run(count)
+
     def _held(self) -> MessageIds:
         if self._ids is None or self._lease is None or not self._lease.is_held():
             raise NoNodeError("the node number's lease has run out and could not be renewed")

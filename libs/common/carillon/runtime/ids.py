@@ -43,6 +43,18 @@ class MessageIds:
                 self._sequence = 0
         return (self._moment << 22) | self._node | self._sequence
 
+    def run(self, count: int) -> int:
+        """The first of `count` consecutive ids, 4,096 at most: nobody's id is between them."""
+        if not 1 <= count <= _SEQUENCES:
+            raise ValueError(f"{count} ids are no run of 1..{_SEQUENCES}")
+        first = self.next()
+        if self._sequence + count > _SEQUENCES:
+            self._moment += 1
+            self._sequence = 0
+            first = (self._moment << 22) | self._node
+        self._sequence += count - 1
+        return first
+
     def block(self, count: int) -> list[int]:
         """`count` new ids, rising."""
         return [self.next() for _ in range(count)]

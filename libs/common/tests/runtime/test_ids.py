@@ -31,6 +31,18 @@ def test_a_clock_that_steps_back_repeats_nothing(steps: list[float]) -> None:
     assert ids == sorted(set(ids))
 
 
+@given(st.lists(st.integers(1, 4_096), min_size=1, max_size=20))
+def test_a_run_has_no_gap_and_meets_nothing(counts: list[int]) -> None:
+    made = MessageIds(1023, ManualClock())
+    ids: list[int] = []
+    for count in counts:
+        ids.append(made.next())
+        first = made.run(count)
+        ids += range(first, first + count)
+    assert ids == sorted(set(ids))
+    assert {each >> 12 & 0x3FF for each in ids} == {1023}
+
+
 def test_nodes_never_meet() -> None:
     clock = ManualClock()
     one, other = MessageIds(0, clock), MessageIds(1023, clock)

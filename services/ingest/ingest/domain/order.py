@@ -8,7 +8,8 @@ import msgspec
 
 from carillon.events.account import AccountChanged
 from carillon.events.base import Lane
-from carillon.events.message import Accepted, SenderType
+from carillon.events.message import Accepted, Deferred, SenderType
+from carillon.runtime.clock import parse_rfc3339
 from carillon.sms.numbers import NumberInvalid, recipient
 from carillon.sms.sender import SenderInvalid, guess_sender
 from ingest.domain.content import Content, binary_content, check_not_empty, text_content, wap_content, whole_udh
@@ -19,15 +20,25 @@ _URL: Final = re.compile(r"https?://[^\s/?#@]+(?:[/?#][!-~]*)?", re.ASCII | re.I
 _METADATA_DEPTH: Final = 4
 _METADATA_BYTES: Final = 2_048
 _METADATA_KEY: Final = re.compile(r"[^$\x00][^\x00]{0,63}")
+_FARTHEST_MS: Final = 366 * 86_400_000
 _INT64: Final = 1 << 63
 
 
 def draft_of(
     request: MessageRequest, account: AccountChanged, key_id: str, default_lane: Lane, now_ms: int
+) -> Accepted | Deferred:
+    """The message that is asked for, its id still 0, now or later; `Refusal` when it cannot be taken."""
+    send_at = _send_at(request.send_at, now_ms)
+    if send_at is not None and account.prepaid:
+        raise Refusal("scheduling_unavailable", "a prepaid account's messages are sent at once", "send_at")
+    message = _message_of(request, account, key_id, default_lane, now_ms, send_at or now_ms)
+    return message if send_at is None else Deferred(message=message, send_at=send_at)
+
+
+def _message_of(
+    request: MessageRequest, account: AccountChanged, key_id: str, default_lane: Lane, now_ms: int, from_ms: int
 ) -> Accepted:
-    """The message that is asked for, its id still 0; `Refusal` when it cannot be taken."""
-    if request.send_at is not None:
-        raise Refusal("scheduling_unavailable", "messages are sent at once for now", "send_at")
+    """`from_ms`: when its validity begins."""
     number = recipient_of(request.to, account.country)
     content = content_of(request)
     sender, sender_type = _sender(request.sender, account)
@@ -50,7 +61,7 @@ def draft_of(
         udh=content.udh,
         data_coding=content.data_coding,
         accepted_at=now_ms,
-        expires_at=now_ms + request.validity_s * 1000 if request.validity_s else None,
+        expires_at=from_ms + request.validity_s * 1000 if request.validity_s else None,
         on_ambiguous=request.on_ambiguous or account.on_ambiguous,
         door=key_id,
         client_ref=request.client_ref,
@@ -75,6 +86,19 @@ def content_of(request: MessageRequest | QuoteRequest) -> Content:
     text = request.text or ""
     check_not_empty(text, "text")
     return text_content(text)
+
+
+def _send_at(value: str | None, now_ms: int) -> int | None:
+    """When it is to be sent, in ms; None: at once, as for a moment that has passed."""
+    if value is None:
+        return None
+    try:
+        moment_ms = parse_rfc3339(value)
+    except ValueError:
+        raise Refusal("send_at_invalid", "an RFC 3339 time with its offset", "send_at") from None
+    if moment_ms > now_ms + _FARTHEST_MS:
+        raise Refusal("send_at_too_far", "at most 366 days from now", "send_at")
+    return moment_ms if moment_ms > now_ms else None
 
 
 def recipient_of(value: str, country: str) -> str:

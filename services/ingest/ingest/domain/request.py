@@ -69,7 +69,10 @@ class MessageRequest(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     variables: dict[str, Any] | None = None
     sender: SenderText | None = None
     lane: LaneName | None = None
-    send_at: Annotated[str, Meta(description="RFC 3339 time")] | None = None
+    send_at: (
+        Annotated[str, Meta(description="RFC 3339 time; until then the message is scheduled and can be cancelled")]
+        | None
+    ) = None
     validity_s: Validity | None = None
     callback: CallbackTarget | None = None
     client_ref: ClientRef | None = None

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from carillon.events.account import AccountChanged
 from carillon.events.base import LANES
-from carillon.events.message import Accepted
+from carillon.events.message import Accepted, Deferred
 from carillon.http.idempotency import Answer, Idempotency, fingerprint
 from carillon.http.principal import Principal
 from carillon.http.problem import FieldError, Problem
@@ -33,7 +33,7 @@ class Taken(msgspec.Struct, frozen=True):
     """A message that the platform has promised to take to a final state."""
 
     id: Annotated[str, msgspec.Meta(description="a 63-bit number, in digits", examples=["247712361308164096"])]
-    status: Literal["accepted"]
+    status: Annotated[Literal["accepted", "scheduled"], msgspec.Meta(description="scheduled: to be sent at send_at")]
     parts: Annotated[int, msgspec.Meta(description="SMS parts that it takes")]
 
 
@@ -115,7 +115,8 @@ class JsonDoor:
     def _judge(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Refusal):
             return outcome
-        return refusal_of(outcome, self._suppressed, "to") or outcome
+        message = outcome.message if isinstance(outcome, Deferred) else outcome
+        return refusal_of(message, self._suppressed, "to") or outcome
 
     async def _take(self, account: AccountChanged, outcomes: list[Outcome], ids: Sequence[int]) -> None:
         """A message's id is that of its place, so a retry gives each the id that it had.
@@ -124,9 +125,16 @@ class JsonDoor:
         """
         trace = traces.current_traceparent()
         messages: list[Accepted] = []
+        later: list[Deferred] = []
         try:
             for place, outcome in enumerate(outcomes):
-                if isinstance(outcome, Accepted):
+                if isinstance(outcome, Deferred):
+                    message = outcome.message
+                    message.id = ids[place]
+                    message.trace = trace
+                    message.price_micros = self._till.price(account, message.number, message.parts, outcome.send_at)
+                    later.append(outcome)
+                elif isinstance(outcome, Accepted):
                     outcome.id = ids[place]
                     outcome.trace = trace
                     try:
@@ -135,6 +143,8 @@ class JsonDoor:
                         outcomes[place] = refusal
                     else:
                         messages.append(outcome)
+            if later:
+                await self._acceptance.defer(later)
             if len(messages) == 1:
                 await self._acceptance.accept(messages[0])
             else:
@@ -142,7 +152,7 @@ class JsonDoor:
         finally:
             self._till.close(messages)
         for lane in LANES:
-            count = sum(message.lane == lane for message in messages)
+            count = sum(message.lane == lane for message in (*messages, *(deferred.message for deferred in later)))
             if count:
                 metrics.record_accepted("json", lane, count)
 
@@ -153,6 +163,8 @@ def _answer(outcomes: Sequence[Outcome], *, is_batch: bool) -> Answer:
 
 
 def _result(place: int, outcome: Outcome) -> Taken | NotTaken:
+    if isinstance(outcome, Deferred):
+        return Taken(str(outcome.message.id), "scheduled", outcome.message.parts)
     if isinstance(outcome, Accepted):
         return Taken(str(outcome.id), "accepted", outcome.parts)
     return NotTaken(msgspec.Raw(_problem(outcome, f"/messages/{place}").body()))

@@ -7,7 +7,7 @@ import msgspec
 
 from carillon.events.account import AccountChanged
 from carillon.events.base import Lane
-from carillon.events.message import Accepted
+from carillon.events.message import Accepted, Deferred
 from ingest.domain.order import draft_of
 from ingest.domain.refusal import Refusal
 from ingest.domain.request import MessageRequest, QuoteRequest
@@ -18,7 +18,7 @@ MAX_BATCH: Final = 1_000
 _PLACE: Final = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`\Z")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `([^`]*)`")
 
-Outcome = Accepted | Refusal
+Outcome = Accepted | Deferred | Refusal
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -63,6 +63,7 @@ class Milestones:
     finals: dict[int, Final] = field(default_factory=dict)
     refused: Refusal | None = None
     cancelled: int | None = None
+    scheduled: int | None = None  # when it is to be sent
     lost: int | None = None
 
     def add_submitted(self, part: int, submission: Submission) -> None:
@@ -116,6 +117,7 @@ def merge(one: Milestones, other: Milestones) -> Milestones:
         dict(one.finals),
         one.refused,
         one.cancelled,
+        one.scheduled,
         one.lost,
     )
     absorb(merged, other)
@@ -133,6 +135,7 @@ def absorb(milestones: Milestones, other: Milestones) -> None:
     milestones.accepted = _least(milestones.accepted, other.accepted)
     milestones.refused = _least(milestones.refused, other.refused)
     milestones.cancelled = _least(milestones.cancelled, other.cancelled)
+    milestones.scheduled = _least(milestones.scheduled, other.scheduled)
     milestones.lost = _least(milestones.lost, other.lost)
 
 
@@ -149,6 +152,7 @@ def without(known: Milestones, own: Milestones) -> Milestones:
         {part: value for part, value in known.finals.items() if own.finals.get(part) != value},
         None if known.refused == own.refused else known.refused,
         None if known.cancelled == own.cancelled else known.cancelled,
+        None if known.scheduled == own.scheduled else known.scheduled,
         None if known.lost == own.lost else known.lost,
     )
 

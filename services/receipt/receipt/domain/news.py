@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from carillon.events.base import Record
-from carillon.events.message import Accepted, Refused, Submitted
+from carillon.events.message import Accepted, Deferred, Refused, Submitted
 from carillon.events.report import ReportReceived
 from receipt.domain.milestones import Doubt, Milestones, Refusal, Submission, final_of
 
@@ -31,10 +31,13 @@ class Flush:
         self._parts: dict[str, tuple[int, int]] = {}
 
     def take(self, records: Iterable[Record]) -> None:
-        """Add records of any of the four events, in any order."""
+        """Add records of any of the five events, in any order."""
         for record in records:
             if isinstance(record, Accepted):
                 self._accepted(record)
+            elif isinstance(record, Deferred):
+                self._accepted(record.message)
+                self._of(record.message.id).milestones.scheduled = record.send_at
             elif isinstance(record, Submitted):
                 self._submitted(record)
             elif isinstance(record, ReportReceived):

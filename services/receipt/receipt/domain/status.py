@@ -30,14 +30,15 @@ def chain_of(milestones: Milestones, parts: int) -> tuple[Status, ...]:
     """Every status that the milestones entail, in the order in which they are to be said; empty before acceptance."""
     if milestones.accepted is None:
         return ()
-    chain: tuple[Status, ...] = ("accepted",)
+    begun: tuple[Status, ...] = ("accepted",) if milestones.scheduled is None else ("accepted", "scheduled")
+    chain = begun
     submitted, finals = milestones.submitted, milestones.finals
     if (1 in submitted or 1 in finals) and (
         parts == 1 or all(part in submitted or part in finals for part in range(2, parts + 1))
     ):
-        chain = ("accepted", "submitted")
+        chain = (*begun, "submitted")
     elif any(part not in submitted and part not in finals for part in milestones.doubts):
-        chain = ("accepted", "ambiguous")
+        chain = (*begun, "ambiguous")
     end = _end_of(milestones, parts)
     return chain if end is None else (*chain, end)
 

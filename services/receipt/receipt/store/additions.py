@@ -93,6 +93,8 @@ def add_to(milestones: Milestones, addition: Document) -> None:
         milestones.add_refused(Refusal(int(value[0]), value[1], value[2], value[3]))
     elif kind == "cancelled":
         milestones.cancelled = min(int(value), milestones.cancelled or int(value))
+    elif kind == "scheduled":
+        milestones.scheduled = min(int(value), milestones.scheduled or int(value))
     elif kind == "lost":
         milestones.lost = min(int(value), milestones.lost or int(value))
 
@@ -113,6 +115,8 @@ def _documents(news: News) -> list[Document]:
         documents.append(_document(news, "refused", milestones.refused, failed=True))
     if milestones.cancelled is not None:
         documents.append(_document(news, "cancelled", milestones.cancelled, failed=True))
+    if milestones.scheduled is not None:
+        documents.append(_document(news, "scheduled", milestones.scheduled, failed=False))
     if milestones.lost is not None:
         documents.append(_document(news, "lost", milestones.lost, failed=True))
     return documents

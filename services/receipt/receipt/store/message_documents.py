@@ -4,11 +4,12 @@
      door?, client_ref?, campaign?, metadata?, callback_url?, callback_form?, price_micros?, lease_id?, trace?,
      submitted: {"1": [at, operator, ref]}, doubts: {"1": [at, operator]},
      finals: {"1": [rank, -at, state, error, operator]}, refused: [at, code, detail, operator], cancelled: at,
-     refs: ["north:ref"], resent: [["north:ref", 2]], failed: true}
+     scheduled: at, due_from: at, refs: ["north:ref"], resent: [["north:ref", 2]], failed: true}
 
 What is learnt later is in `additions`. `refs` are the operators' ids, `resent` says the part of each where a part has
-several, `failed` marks what did not go well, for lists. `metadata` is JSON text: its keys and numbers are the client's
-and need not be BSON's.
+several, `failed` marks what did not go well, for lists. `due_from` is there where a message began to be awaited well
+after its id was made: it was sent later, or its campaign was paused. `metadata` is JSON text: its keys and numbers are
+the client's and need not be BSON's.
 """
 
 from collections.abc import Mapping
@@ -18,11 +19,13 @@ import msgspec
 
 from carillon.events.message import Accepted, StatusChanged
 from carillon.mongo import Document
+from carillon.runtime.ids import time_ms_of
 from receipt.domain.milestones import Doubt, Final, Milestones, Refusal, Submission, went_wrong
 from receipt.domain.news import News
 from receipt.domain.tallies import Facts
 
 _OPTIONAL = ("door", "client_ref", "campaign", "callback_url", "callback_form", "price_micros", "lease_id", "trace")
+_LATE_MS = 60_000
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -42,6 +45,11 @@ def new_document(news: News, country: str) -> Document:
         document["refused"] = milestones.refused
     if milestones.cancelled is not None:
         document["cancelled"] = milestones.cancelled
+    if milestones.scheduled is not None:
+        document["scheduled"] = milestones.scheduled
+    due_from = max(news.accepted.accepted_at, milestones.scheduled or 0)
+    if due_from - time_ms_of(news.id) > _LATE_MS:
+        document["due_from"] = due_from
     if news.refs:
         document["refs"] = list(news.refs)
         if news.resent:
@@ -68,6 +76,8 @@ def milestones_of(document: Document) -> Milestones:
         milestones.refused = Refusal(int(at), code, detail, operator)
     if "cancelled" in document:
         milestones.cancelled = int(document["cancelled"])
+    if "scheduled" in document:
+        milestones.scheduled = int(document["scheduled"])
     return milestones
 
 

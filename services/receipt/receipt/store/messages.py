@@ -1,6 +1,6 @@
 """`receipt.messages`: inserted in batches by the record queue, read by ids, by operators' refs, and in lists."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from carillon.mongo import Collection, Database, Document, Index, insert_new
 from carillon.sms.numbers import country_of
@@ -14,6 +14,7 @@ MESSAGE_INDEXES = (
     Index(("account", "client_ref", "-_id"), where={"client_ref": {"$exists": True}}),
     Index(("account", "campaign", "-_id"), where={"campaign": {"$exists": True}}),
     Index(("account", "failed", "-_id"), where={"failed": True}),
+    Index(("account", "due_from"), where={"due_from": {"$exists": True}}),
     Index(("number", "_id"), where={"doubts": {"$exists": True}}),
 )
 _LATEST = 50  # of these, whoever used the very sender is looked for
@@ -66,10 +67,25 @@ class MessageStore:
                 "_id": {"$gt": after, "$lte": until},
                 "refused": {"$exists": False},
                 "cancelled": {"$exists": False},
+                "due_from": {"$exists": False},
             },
             {"parts": 1},
         )
         return await cursor.sort("_id", 1).limit(limit).to_list(limit)
+
+    async def due_between(
+        self, account: str, after_ms: int, until_ms: int, limit: int
+    ) -> AsyncIterator[dict[int, int]]:
+        """Messages that were awaited from a moment of their own in `after < moment <= until`: id to moment, in lots."""
+        found: dict[int, int] = {}
+        query = {"account": account, "due_from": {"$gt": after_ms, "$lte": until_ms}}
+        async for document in self._messages.find(query, {"due_from": 1}):
+            found[int(document["_id"])] = int(document["due_from"])
+            if len(found) == limit:
+                yield found
+                found = {}
+        if found:
+            yield found
 
     async def countable(self, account: str, after: int, until: int, limit: int) -> list[Document]:
         """Messages of an account with `after < id <= until`, by id: what statistics need of them."""

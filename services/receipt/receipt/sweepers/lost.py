@@ -1,7 +1,8 @@
 """`lost`: no final report by the account's deadline. A later report corrects it.
 
 Ids are time-ordered, so a deadline is an id: each sweep looks once at the messages between the last deadline and the
-new one. One process sweeps at a time (a lease); if two did, both would say the same.
+new one. What was sent well after its id was made has a moment of its own, and is swept by that. One process sweeps at
+a time (a lease); if two did, both would say the same.
 """
 
 from collections.abc import Iterable
@@ -51,6 +52,7 @@ class LostSweeper:
         count = 0
         for account in list(self._accounts.all()):
             count += await self._sweep_account(account.id, account.lost_after_s * 1000)
+            count += await self._sweep_due(account.id, account.lost_after_s * 1000)
         return count
 
     async def look_back(self, news: Iterable[News]) -> None:
@@ -77,10 +79,22 @@ class LostSweeper:
         while since < deadline:
             documents = await self._messages.unended(account, since, deadline, _BATCH)
             until = int(documents[-1]["_id"]) if len(documents) == _BATCH else deadline
-            count += await self._lose(await self._open_among(documents), lost_after_ms)
+            count += await self._lose(
+                {id_: time_ms_of(id_) for id_ in await self._open_among(documents)}, lost_after_ms
+            )
             if not await self._sweeps.advance(name, since, until):
                 break
             since = until
+        return count
+
+    async def _sweep_due(self, account: str, lost_after_ms: int) -> int:
+        name = f"lost due:{account}"
+        deadline = self._clock.now_ms() - lost_after_ms
+        since = await self._sweeps.until(name)
+        count = 0
+        async for moments in self._messages.due_between(account, since, deadline, _BATCH):
+            count += await self._lose(moments, lost_after_ms)
+        await self._sweeps.advance(name, since, deadline)
         return count
 
     async def _open_among(self, documents: list[Document]) -> list[int]:
@@ -95,11 +109,14 @@ class LostSweeper:
             and not all(f"finals.{part}" in added for part in range(1, document["parts"] + 1))
         ]
 
-    async def _lose(self, ids: list[int], lost_after_ms: int) -> int:
-        """Mark what has not ended, then look again (a report may just have come), and say what is lost now."""
+    async def _lose(self, moments: dict[int, int], lost_after_ms: int) -> int:
+        """Mark what has not ended, then look again (a report may just have come), and say what is lost now.
+
+        `moments`: since when each of these messages has been awaited.
+        """
         lost = [
-            News(id_, Milestones(lost=time_ms_of(id_) + lost_after_ms), account=known.facts.account)
-            for id_, known in (await self._histories.of(ids)).items()
+            News(id_, Milestones(lost=moments[id_] + lost_after_ms), account=known.facts.account)
+            for id_, known in (await self._histories.of(moments)).items()
             if status_of(known.milestones, known.facts.parts) not in ENDED
         ]
         if not lost:
