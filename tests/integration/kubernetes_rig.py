@@ -65,7 +65,7 @@ class Rendered:
         return read
 
     def files(self, workload: Object) -> dict[str, str]:
-        """Every file that volumes put into the container: path to its content, or to `a secret of ours:<name>/<key>`."""
+        """Every file that volumes put into the container: its content, or `a secret of ours:<name>/<key>`, by path."""
         volumes = {volume["name"]: volume for volume in pod(workload)["volumes"]}
         (container,) = pod(workload)["containers"]
         found: dict[str, str] = {}
