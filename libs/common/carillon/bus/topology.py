@@ -96,12 +96,8 @@ def receipt_callbacks(lane: Lane) -> Queue:
 
 
 RECEIPT_INBOUND = Queue("receipt.inbound", (INBOUND_RECEIVED.key(),))
+
 ACCOUNTS_COPIES = Queue("accounts.copies", (ACCOUNT_COPY_REQUESTED.key(),))
-CONTACTS_AUDIENCE = Queue("contacts.audience", (AUDIENCE_REQUESTED.key(),))
-CAMPAIGN_PAGES = Queue("campaign-scheduler.pages", (AUDIENCE_PAGE.key(),))
-CAMPAIGN_DEFERRED = Queue("campaign-scheduler.deferred", tuple(MESSAGE_DEFERRED.key(lane) for lane in LANES))
-# Campaigns are in the bulk lane: nothing of a one-time code is told here.
-CAMPAIGN_STATUS = Queue("campaign-scheduler.status.bulk", (MESSAGE_STATUS.key("bulk"),))
 ACCOUNTS_PRICE_COPIES = Queue("accounts.price_copies", (PRICE_COPY_REQUESTED.key(),))
 ACCOUNTS_LEASES = Queue("accounts.leases", (LEASE_REQUESTED.key(),))
 # A lease's end comes by the way of the messages that spent it, after them.
@@ -114,11 +110,16 @@ ACCOUNTS_CHARGES = Queue(
     ),
     one_at_a_time=True,
 )
+
 CONTACTS_AUDIENCE = Queue("contacts.audience", (AUDIENCE_REQUESTED.key(),))
-CAMPAIGN_PAGES = Queue("campaign-scheduler.pages", (AUDIENCE_PAGE.key(),))
 CONTACTS_COPIES = Queue("contacts.copies", (CONTACT_COPY_REQUESTED.key(),))
 CONTACTS_INBOUND = Queue("contacts.inbound", (INBOUND_ATTRIBUTED.key(),))
 CONTACTS_BOUNCES = Queue("contacts.bounces", (MESSAGE_BOUNCED.key(),))
+
+CAMPAIGN_PAGES = Queue("campaign-scheduler.pages", (AUDIENCE_PAGE.key(),))
+CAMPAIGN_DEFERRED = Queue("campaign-scheduler.deferred", tuple(MESSAGE_DEFERRED.key(lane) for lane in LANES))
+# Campaigns are in the bulk lane: nothing of a one-time code is told here.
+CAMPAIGN_STATUS = Queue("campaign-scheduler.status.bulk", (MESSAGE_STATUS.key("bulk"),))
 
 STREAM_ARGUMENTS: dict[str, object] = {"x-queue-type": "stream", "x-max-age": STREAM_MAX_AGE}
 DURABLE_QUEUES: tuple[Queue, ...] = (
@@ -127,18 +128,16 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
     *(receipt_callbacks(lane) for lane in LANES),
     RECEIPT_INBOUND,
     ACCOUNTS_COPIES,
-    CONTACTS_AUDIENCE,
-    CAMPAIGN_PAGES,
-    CAMPAIGN_DEFERRED,
-    CAMPAIGN_STATUS,
     ACCOUNTS_PRICE_COPIES,
     ACCOUNTS_LEASES,
     ACCOUNTS_CHARGES,
     CONTACTS_AUDIENCE,
-    CAMPAIGN_PAGES,
     CONTACTS_COPIES,
     CONTACTS_INBOUND,
     CONTACTS_BOUNCES,
+    CAMPAIGN_PAGES,
+    CAMPAIGN_DEFERRED,
+    CAMPAIGN_STATUS,
 )
 
 

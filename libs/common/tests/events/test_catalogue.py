@@ -114,6 +114,7 @@ def test_every_record_is_in_the_catalogue_or_part_of_one() -> None:
 
 def test_no_queue_is_forgotten() -> None:
     """Each event reaches a queue of each service that is said to hear it, and no other service's."""
+    assert len({queue.name for queue in DURABLE_QUEUES}) == len(DURABLE_QUEUES)
     queues = [*DURABLE_QUEUES, *(dispatcher_submit("north", lane) for lane in LANES)]
     queues += [account_copy(service, "p") for service in COPIES_OF_ACCOUNTS]
     queues += [price_copy(service, "p") for service in COPIES_OF_PRICES]
