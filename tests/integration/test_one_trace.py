@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Sequence
@@ -139,6 +140,7 @@ WHOLE_WAY = {
     names.HTTP_REQUEST, names.MESSAGE_ACCEPT, names.MESSAGE_ROUTE, names.MESSAGE_SUBMIT, names.OPERATOR_SUBMIT,
     names.MESSAGE_SETTLE, names.REPORT_RECEIVE, names.STATUS_RECORD, names.CALLBACK_SEND, names.CALLBACK_CALL,
 }  # fmt: skip
+BESIDE = {names.MESSAGE_CHARGE, names.CAMPAIGN_COUNT}  # at their own pace: nobody waits for them
 
 
 async def test_one_trace_from_the_request_to_the_callback(carillon: Platform) -> None:
@@ -147,7 +149,7 @@ async def test_one_trace_from_the_request_to_the_callback(carillon: Platform) ->
         await carillon.told(identifier)
         await eventually(lambda: len(of_trace(spans, TRACE, names.CALLBACK_SEND)) >= 3)
     mine = [span for span in spans.all() if trace_id(span) == TRACE]
-    assert {span.name for span in mine} == WHOLE_WAY
+    assert {span.name for span in mine} - BESIDE == WHOLE_WAY
     assert spans.traces().keys() == {TRACE}  # and nobody else's requests were traced
     [request] = of_trace(spans, TRACE, names.HTTP_REQUEST)
     assert request.parent is not None
@@ -195,7 +197,7 @@ async def test_the_records_of_a_json_batch_are_one_trace_and_one_span_a_batch(ca
     assert len(of_trace(spans, TRACE, names.MESSAGE_ACCEPT)) == 1
     assert len(of_trace(spans, TRACE, names.MESSAGE_ROUTE)) == 1
     assert len(of_trace(spans, TRACE, names.OPERATOR_SUBMIT)) == 20
-    assert {span.name for span in spans.all()} == WHOLE_WAY
+    assert {span.name for span in spans.all()} - BESIDE == WHOLE_WAY
 
 
 async def test_where_batches_join_traces_are_linked(carillon: Platform) -> None:
@@ -210,7 +212,7 @@ async def test_where_batches_join_traces_are_linked(carillon: Platform) -> None:
         await eventually(lambda: all(of_trace(spans, trace, names.CALLBACK_SEND) for trace in traces))
     assert spans.traces().keys() == set(traces)
     for trace in traces:  # each tells the whole story ...
-        assert {span.name for span in spans.all() if trace_id(span) == trace} == WHOLE_WAY
+        assert {span.name for span in spans.all() if trace_id(span) == trace} - BESIDE == WHOLE_WAY
         assert len(of_trace(spans, trace, names.HTTP_REQUEST)) == 1
     joined = [span for span in spans.all() if {link.context.trace_id for link in span.links} - {trace_id(span)}]
     assert joined  # ... and where they met in a batch, it leads to the others
@@ -251,14 +253,15 @@ async def test_metrics_of_the_whole_way(carillon: Platform) -> None:
     timed = metrics.URGENT_DURATION.count("delivered")
     await carillon.told(await carillon.push("33612345680", None))
     assert metrics.QUEUE_AGE.count("dispatcher.submit.simulator.urgent") == age + 1
-    assert metrics.RECEIPTS.value("delivered", "simulator") == delivered + 1
+    # what is counted after it was said may come a moment after the client was told
+    await eventually(lambda: metrics.RECEIPTS.value("delivered", "simulator") == delivered + 1)
     assert metrics.URGENT_DURATION.count("delivered") == timed + 1
     for queue in ("dispatcher.route.urgent", "receipt.record.urgent", "receipt.callbacks.urgent"):
         assert metrics.QUEUE_AGE.count(queue) > 0
         assert metrics.CONSUME_BATCH.count(queue) > 0
     queues = {labels[0] for labels in metrics.CONSUMED.values}
     assert {"ingest.accounts", "dispatcher.accounts", "receipt.accounts"} & queues
-    assert not [queue for queue in queues if "_" in queue.replace("campaign_scheduler", "")]  # no process ids
+    assert not [queue for queue in queues if re.search("_[0-9a-z]{26}", queue)]  # no process ids
     assert metrics.COMMIT_DURATION.count("accepted.urgent") > 0
     assert metrics.COMMIT_DURATION.count("dispatcher.outbox") > 0
     assert metrics.SUBMIT_DURATION.count("simulator") > 0

@@ -5,6 +5,7 @@ from accounts.handlers import SayAll
 from accounts.prices.handlers import SayAllPrices
 from carillon.bus import Subscription
 from carillon.bus.topology import ACCOUNTS_CHARGES, ACCOUNTS_COPIES, ACCOUNTS_LEASES, ACCOUNTS_PRICE_COPIES
+from carillon.telemetry import names
 
 _TOGETHER_S = 0.05  # services that start together ask together, and one answer serves them all
 _BATCH_S = 0.1  # nobody waits for charges: larger batches are fewer transactions
@@ -18,5 +19,5 @@ def subscriptions(
         Subscription(ACCOUNTS_COPIES, say_all.handle, max_wait_s=_TOGETHER_S),
         Subscription(ACCOUNTS_PRICE_COPIES, say_all_prices.handle, max_wait_s=_TOGETHER_S),
         Subscription(ACCOUNTS_LEASES, lend),
-        Subscription(ACCOUNTS_CHARGES, settle, max_wait_s=_BATCH_S, prefetch=50),
+        Subscription(ACCOUNTS_CHARGES, settle, span=names.MESSAGE_CHARGE, max_wait_s=_BATCH_S, prefetch=50),
     ]

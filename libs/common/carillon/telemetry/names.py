@@ -14,6 +14,8 @@ REPORT_RECEIVE: Final = "report.receive"
 STATUS_RECORD: Final = "status.record"
 CALLBACK_SEND: Final = "callback.send"
 CALLBACK_CALL: Final = "callback.call"
+MESSAGE_CHARGE: Final = "message.charge"
+CAMPAIGN_COUNT: Final = "campaign.count"
 SPANS: Final = (
     HTTP_REQUEST,
     SMPP_SUBMIT_IN,
@@ -26,6 +28,8 @@ SPANS: Final = (
     STATUS_RECORD,
     CALLBACK_SEND,
     CALLBACK_CALL,
+    MESSAGE_CHARGE,
+    CAMPAIGN_COUNT,
 )
 
 # Attributes; the dotted ones without `carillon` are OpenTelemetry's own.
