@@ -156,7 +156,8 @@ def _watched(api: AccountApi, campaign: str) -> Any:
         while True:
             view = api.look(f"/v1/campaigns/{campaign}")
             done = view["recipients"] - view["pending"] - view["awaiting"]
-            description = f"{view.get('pause_reason') or view['state']}: {view['sent']} sent, {view['delivered']} delivered"
+            standing = view.get("pause_reason") or view["state"]
+            description = f"{standing}: {view['sent']} sent, {view['delivered']} delivered"
             progress.update(bar, total=view["recipients"] or None, completed=done, description=description)
             if view["state"] == "finished" or (view["state"] == "cancelled" and not view["pending"]):
                 return view
