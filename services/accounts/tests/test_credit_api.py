@@ -95,6 +95,22 @@ async def test_the_ledger_is_paged_and_is_nobody_elses(platform: Platform) -> No
     assert (await platform.ask("GET", "/admin/ledger/check", token=key)).status_code == 401
 
 
+async def test_entries_of_all_kinds_come_in_the_order_of_time(platform: Platform) -> None:
+    account, key = await platform.account()
+    for number in range(4):  # keys of both kinds, which sort otherwise
+        await platform.credit(account, 1_000_000, f"n{number}")
+        await _lend(platform, account, f"lse_{number}", 1)
+        await platform.clock.advance(1)
+    kinds: list[str] = []
+    path: str | None = "/v1/ledger?limit=3"
+    while path:
+        page = (await platform.ask("GET", path, token=key)).json()
+        kinds += [entry["kind"] for entry in page["items"]]
+        path = f"/v1/ledger?limit=3&cursor={page['next']}" if page["next"] else None
+    assert sorted(kinds[0:2]) == sorted(kinds[2:4]) == ["adjustment", "lease"]
+    assert len(kinds) == 8
+
+
 async def test_an_overdraft_may_be_lent_and_not_beyond(platform: Platform) -> None:
     account, _ = await platform.account()
     await platform.credit(account, 100, "n1")

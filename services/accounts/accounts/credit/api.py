@@ -116,9 +116,9 @@ def own_routes(ledger: Ledger, account_of_key: Callable[..., Awaitable[Account]]
         limit: Limit = 50,
     ) -> Page[EntryView]:
         """The account's entries, oldest first."""
-        after = decode_cursor(cursor, str) if cursor else None
+        after = decode_cursor(cursor, tuple[int, str]) if cursor else None
         found = await ledger.entries(account.id, after=after, limit=limit + 1)
-        more = encode_cursor(found[limit - 1].key) if len(found) > limit else None
+        more = encode_cursor((found[limit - 1].at, found[limit - 1].key)) if len(found) > limit else None
         add_next_link(request, response, more)
         return Page(items=[EntryView.of(entry) for entry in found[:limit]], next=more)
 

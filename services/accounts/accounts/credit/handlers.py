@@ -13,6 +13,7 @@ from carillon.events.catalogue import LEASE_ANSWERED, LEASE_ENDED
 from carillon.events.credit import LeaseAnswered, LeaseEnded, LeaseRequested
 from carillon.events.message import Accepted, StatusChanged
 from carillon.runtime.clock import Clock
+from carillon.sms.numbers import country_of
 
 log = structlog.get_logger(__name__)
 
@@ -98,4 +99,11 @@ class EndExpiredLeases:
 
 def _charge(record: Accepted | StatusChanged) -> Charge:
     assert record.lease_id is not None
-    return Charge(message=record.id, account=record.account, lease=record.lease_id, micros=record.price_micros or 0)
+    return Charge(
+        message=record.id,
+        account=record.account,
+        lease=record.lease_id,
+        micros=record.price_micros or 0,
+        country=country_of(record.number),
+        parts=record.parts,
+    )

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
-from pymongo import UpdateOne
+from pymongo import ReturnDocument, UpdateOne
 
 from accounts.credit.entry import CUSTOMER, Entry, Kind, Line, move
 from accounts.credit.rules import LEASE_S, ChargeState, grant
@@ -49,10 +49,16 @@ class Charge(Struct, frozen=True, kw_only=True):
     account: str
     lease: str
     micros: int
+    country: str = ""
+    parts: int = 1
 
 
 class UnknownLeaseError(Exception):
-    """A message names a lease that was never given: its record is no message of ours."""
+    """A message names a lease that was never given to its account: its record is no message of ours."""
+
+
+class CurrencyError(Exception):
+    """An entry in another currency than the account's balance: one balance is in one currency."""
 
 
 class Ledger:
@@ -76,15 +82,18 @@ class Ledger:
     # -- money in and out -----------------------------------------------------------------------------------
 
     async def post(self, entry: Entry) -> bool:
-        """A top-up, a refund or an adjustment; False when an entry of that key was made before."""
+        """A top-up, a refund or an adjustment; False when an entry of that key was made before.
 
-        async def work(session: Session) -> bool:
-            if await self._entries.find_one({"_id": entry.key}, session=session):
-                return False
-            await self._write(session, [entry])
-            return True
+        Raises `CurrencyError`.
+        """
+        return await self._mongo.transaction(lambda session: self.post_within(session, entry))
 
-        return await self._mongo.transaction(work)
+    async def post_within(self, session: Session, entry: Entry) -> bool:
+        """The same as a part of a transaction that writes more."""
+        if await self._entries.find_one({"_id": entry.key}, session=session):
+            return False
+        await self._write(session, [entry])
+        return True
 
     async def set_limit(self, account: str, currency: str, limit: int) -> None:
         """How far below zero `available` may be lent: 0 or less."""
@@ -97,10 +106,14 @@ class Ledger:
         document = await self._balances.find_one({"_id": account})
         return None if document is None else _balance(document)
 
-    async def entries(self, account: str, *, after: str | None = None, limit: int = 100) -> list[Entry]:
-        """An account's entries, oldest first."""
-        cursor = self._entries.find({"account": account, **({"_id": {"$gt": after}} if after else {})})
-        return [_entry(document) async for document in cursor.sort("_id", 1).limit(limit)]
+    async def entries(self, account: str, *, after: tuple[int, str] | None = None, limit: int = 100) -> list[Entry]:
+        """An account's entries, oldest first, those after a moment and key (two may have one moment)."""
+        wanted: Document = {"account": account}
+        if after:
+            at, key = after
+            wanted["$or"] = [{"at": {"$gt": at}}, {"at": at, "_id": {"$gt": key}}]
+        cursor = self._entries.find(wanted).sort([("at", 1), ("_id", 1)]).limit(limit)
+        return [_entry(document) async for document in cursor]
 
     # -- leases ---------------------------------------------------------------------------------------------
 
@@ -155,7 +168,11 @@ class Ledger:
         async def work(session: Session) -> None:
             known = await self._known(session, charges.keys())
             leases = await self._leases_of(session, charges.values(), ended)
-            unknown = {charge.lease for charge in charges.values()} - leases.keys()
+            unknown = {
+                charge.lease
+                for charge in charges.values()
+                if charge.lease not in leases or leases[charge.lease]["account"] != charge.account
+            }
             if unknown:
                 raise UnknownLeaseError(", ".join(sorted(unknown)))
             book = _Book(leases, at)
@@ -211,55 +228,61 @@ class Ledger:
                 if line.book in CUSTOMER:
                     sums[entry.account, entry.currency][line.book] += line.micros
         for (account, currency), books in sums.items():
-            await self._balances.update_one(
-                {"_id": account}, {"$inc": dict(books), "$setOnInsert": {"currency": currency}}, upsert=True,
-                session=session,
+            known = await self._balances.find_one_and_update(
+                {"_id": account}, {"$inc": dict(books), "$setOnInsert": {"currency": currency}}, {"currency": 1},
+                upsert=True, return_document=ReturnDocument.AFTER, session=session,
             )  # fmt: skip
+            if known["currency"] != currency:  # raising undoes the transaction
+                raise CurrencyError(f"{account} has its credit in {known['currency']}, not in {currency}")
 
     # -- proof ----------------------------------------------------------------------------------------------
 
     async def trial_balance(self) -> AsyncIterator[str]:
-        """Everything that is wrong with the book, a sentence each; nothing: it balances."""
-        sums = self._entries.aggregate(
-            [
-                {"$unwind": "$lines"},
-                {
-                    "$group": {
-                        "_id": {"account": "$account", "currency": "$currency", "book": "$lines.book"},
-                        "micros": {"$sum": "$lines.micros"},
-                    }
-                },
-            ],
-            allowDiskUse=True,
-        )
-        by_currency: dict[str, int] = defaultdict(int)
-        by_account: dict[str, dict[str, int]] = defaultdict(dict)
-        async for row in sums:
-            by_currency[row["_id"]["currency"]] += row["micros"]
-            by_account[row["_id"]["account"]][row["_id"]["book"]] = row["micros"]
-        for currency, micros in by_currency.items():
-            if micros:
-                yield f"the entries in {currency} add up to {micros} micro-units, not to zero"
-        async for document in self._balances.find({}):
-            for book in CUSTOMER:
-                if document.get(book, 0) != by_account[document["_id"]].get(book, 0):
-                    yield f"{document['_id']}: its balance has {document.get(book, 0)} {book}, its entries another sum"
-        async for line in self._check_parts(by_account):
-            yield line
+        """Everything that is wrong with the book, a sentence each; nothing: it balances.
 
-    async def _check_parts(self, by_account: Mapping[str, Mapping[str, int]]) -> AsyncIterator[str]:
-        leased = await self._sums("leases", {"state": "open"}, {"$subtract": ["$granted", "$charged"]})
-        held = await self._sums("charges", {"state": "held"}, "$micros")
-        for account, books in by_account.items():
-            if books.get("leased", 0) != leased.get(account, 0):
-                yield f"{account}: {books.get('leased', 0)} leased, and open leases of {leased.get(account, 0)}"
-            if books.get("held", 0) != held.get(account, 0):
-                yield f"{account}: {books.get('held', 0)} held, and held charges of {held.get(account, 0)}"
+        All of it is read as of one moment, so a platform at work may be checked.
+        """
+        async with self._mongo.snapshot() as session:
+            books = await self._books(session)
+            sums: dict[str, int] = defaultdict(int)
+            for (_, currency), book in books.items():
+                sums[currency] += sum(book.values())
+            for currency, micros in sums.items():
+                if micros:
+                    yield f"the entries in {currency} add up to {micros} micro-units, not to zero"
+            known: set[tuple[str, str]] = set()
+            async for document in self._balances.find({}, session=session):
+                key = document["_id"], document["currency"]
+                known.add(key)
+                for book in CUSTOMER:
+                    if document.get(book, 0) != books.get(key, {}).get(book, 0):
+                        yield f"{key[0]}: its balance has {document.get(book, 0)} {book}, its entries another sum"
+            for account, currency in books.keys() - known:
+                yield f"{account}: entries in {currency}, and no balance in it"
+            leased = await self._sums(session, "leases", {"state": "open"}, {"$subtract": ["$granted", "$charged"]})
+            held = await self._sums(session, "charges", {"state": "held"}, "$micros")
+            for account, currency in known:  # its one currency is that of its leases and charges too
+                here = books.get((account, currency), {})
+                if here.get("leased", 0) != leased.get(account, 0):
+                    yield f"{account}: {here.get('leased', 0)} leased, and open leases of {leased.get(account, 0)}"
+                if here.get("held", 0) != held.get(account, 0):
+                    yield f"{account}: {here.get('held', 0)} held, and held charges of {held.get(account, 0)}"
 
-    async def _sums(self, collection: str, where: Document, amount: object) -> dict[str, int]:
-        cursor = self._database[collection].aggregate(
-            [{"$match": where}, {"$group": {"_id": "$account", "micros": {"$sum": amount}}}]
-        )
+    async def _books(self, session: Session) -> dict[tuple[str, str], dict[str, int]]:
+        """By account and currency: each book's sum."""
+        group = {
+            "_id": {"account": "$account", "currency": "$currency", "book": "$lines.book"},
+            "micros": {"$sum": "$lines.micros"},
+        }
+        books: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        pipeline: list[Document] = [{"$unwind": "$lines"}, {"$group": group}]
+        async for row in self._entries.aggregate(pipeline, allowDiskUse=True, session=session):
+            books[row["_id"]["account"], row["_id"]["currency"]][row["_id"]["book"]] = row["micros"]
+        return books
+
+    async def _sums(self, session: Session, collection: str, where: Document, amount: object) -> dict[str, int]:
+        pipeline = [{"$match": where}, {"$group": {"_id": "$account", "micros": {"$sum": amount}}}]
+        cursor = self._database[collection].aggregate(pipeline, session=session)
         return {row["_id"]: int(row["micros"]) async for row in cursor}
 
 
@@ -330,6 +353,8 @@ def _charge_document(charge: Charge, state: ChargeState, at: int) -> Document:
         "account": charge.account,
         "lease": charge.lease,
         "micros": charge.micros,
+        "country": charge.country,
+        "parts": charge.parts,
         "state": state,
         "at": at,
     }
