@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from accounts.credit.batch import Charge
 from accounts.credit.entry import Entry, move
 from accounts.credit.handlers import EndExpiredLeases, LendCredit, SettleCharges
-from accounts.credit.ledger import Charge, CurrencyError, Ledger, UnknownLeaseError
+from accounts.credit.ledger import CurrencyError, Ledger, UnknownLeaseError
 from accounts.domain.account import Account
 from accounts.store import AccountStore
 from carillon.bus import Subscription
@@ -111,9 +112,7 @@ async def test_a_lease_of_another_account_is_refused(ledger: Ledger) -> None:
 
 async def test_a_balance_has_one_currency(ledger: Ledger) -> None:
     await top_up(ledger, 1_000_000)
-    dollars = Entry(
-        key="x", account=ACCOUNT, currency="USD", kind="topup", lines=move("cash", "available", 5), at=1
-    )
+    dollars = Entry(key="x", account=ACCOUNT, currency="USD", kind="topup", lines=move("cash", "available", 5), at=1)
     with pytest.raises(CurrencyError):
         await ledger.post(dollars)
     balance = await ledger.balance(ACCOUNT)

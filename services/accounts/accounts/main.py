@@ -15,6 +15,7 @@ from accounts.prices.store import PriceStore
 from accounts.problems import TRANSLATIONS
 from accounts.settings import Settings
 from accounts.store import AccountStore
+from accounts.topups.wiring import topups_of
 from carillon.bus.rabbit import RabbitBus
 from carillon.bus.subscribed import Subscribed
 from carillon.http.app import create_app
@@ -39,11 +40,13 @@ def build(settings: Settings) -> Service:
     price_store = PriceStore(mongo.database("accounts"))
     ledger = Ledger(mongo, mongo.database("accounts"))
     change_prices = ChangePrices(price_store, bus, clock)
+    topup_parts, topup_routers = topups_of(settings, mongo, ledger, clock, own_api.account_of_key(store, clock))
     parts: list[Part] = [
         mongo,
         store,
         price_store,
         ledger,
+        *topup_parts,
         bus,
         Subscribed(
             bus,
@@ -68,6 +71,7 @@ def build(settings: Settings) -> Service:
             credit_api.admin_routes(ledger, store, clock, token),
             credit_api.own_routes(ledger, own_api.account_of_key(store, clock)),
             prices_api.own_routes(price_store, own_api.account_of_key(store, clock), clock),
+            *topup_routers,
         ],
         health=bus.problems,
         translations=TRANSLATIONS,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from accounts.credit.ledger import Charge, Ledger, UnknownLeaseError
+from accounts.credit.batch import Charge
+from accounts.credit.ledger import Ledger, UnknownLeaseError
 from accounts.credit.rules import LEASE_S, ChargeState, settled
 from accounts.store import AccountStore
 from carillon.bus import Bus, Delivery, Reject

@@ -11,18 +11,22 @@ import msgspec
 from msgspec import Struct
 from pymongo import ReturnDocument, UpdateOne
 
-from accounts.credit.entry import CUSTOMER, Entry, Kind, Line, move
+from accounts.credit.batch import Batch, Charge, made
+from accounts.credit.entry import CUSTOMER, Entry, move
 from accounts.credit.rules import LEASE_S, ChargeState, grant
+from accounts.credit.trial_balance import check_book
 from carillon.events.credit import LeaseRequested
 from carillon.mongo import Database, Document, Index, Mongo, Session, ensure_indexes
-from carillon.runtime.ids import new_id
 
 INDEXES = {
     # an index makes its collection: none can be made inside of a transaction
     "balances": (Index(("currency",)),),
     "entries": (Index(("account", "at", "_id")),),
     "leases": (Index(("expires_at",), where={"state": "open"}),),
-    "charges": (Index(("account", "state")),),
+    "charges": (
+        Index(("account", "state")),
+        Index(("account", "settled_at"), where={"settled_at": {"$exists": True}}),
+    ),
 }
 
 
@@ -40,17 +44,6 @@ class Balance(Struct, frozen=True, kw_only=True):
     def total(self) -> int:
         """What the account has, lent and held included."""
         return self.available + self.leased + self.held
-
-
-class Charge(Struct, frozen=True, kw_only=True):
-    """What a message costs, and the lease that pays."""
-
-    message: int
-    account: str
-    lease: str
-    micros: int
-    country: str = ""
-    parts: int = 1
 
 
 class UnknownLeaseError(Exception):
@@ -140,7 +133,7 @@ class Ledger:
             await self._leases.insert_one(lease, session=session)
             if micros:
                 lines = move("available", "leased", micros)
-                await self._write(session, [_made(asked.account, balance.currency, "lease", lines, at, asked.lease)])
+                await self._write(session, [made(asked.account, balance.currency, "lease", lines, at, asked.lease)])
             return micros
 
         return await self._mongo.transaction(work)
@@ -175,9 +168,9 @@ class Ledger:
             }
             if unknown:
                 raise UnknownLeaseError(", ".join(sorted(unknown)))
-            book = _Book(leases, at)
-            made = [charge for id_, charge in charges.items() if id_ not in known]
-            for charge in made:
+            book = Batch(leases, at)
+            fresh = [charge for id_, charge in charges.items() if id_ not in known]
+            for charge in fresh:
                 book.charge(charge)
             moved: dict[int, ChargeState] = {}
             for id_, state in settled.items():
@@ -186,8 +179,8 @@ class Ledger:
                     book.settle(charges[id_], state)
             for lease in ended:
                 book.end(lease)
-            if made:
-                documents = [_charge_document(charge, moved.get(charge.message, "held"), at) for charge in made]
+            if fresh:
+                documents = [_charge_document(charge, moved.get(charge.message, "held"), at) for charge in fresh]
                 await self._charges.insert_many(documents, session=session)
             for state in ("captured", "released"):
                 ids = [id_ for id_, new in moved.items() if new == state and id_ in known]
@@ -235,116 +228,9 @@ class Ledger:
             if known["currency"] != currency:  # raising undoes the transaction
                 raise CurrencyError(f"{account} has its credit in {known['currency']}, not in {currency}")
 
-    # -- proof ----------------------------------------------------------------------------------------------
-
-    async def trial_balance(self) -> AsyncIterator[str]:
-        """Everything that is wrong with the book, a sentence each; nothing: it balances.
-
-        All of it is read as of one moment, so a platform at work may be checked.
-        """
-        async with self._mongo.snapshot() as session:
-            books = await self._books(session)
-            sums: dict[str, int] = defaultdict(int)
-            for (_, currency), book in books.items():
-                sums[currency] += sum(book.values())
-            for currency, micros in sums.items():
-                if micros:
-                    yield f"the entries in {currency} add up to {micros} micro-units, not to zero"
-            known: set[tuple[str, str]] = set()
-            async for document in self._balances.find({}, session=session):
-                key = document["_id"], document["currency"]
-                known.add(key)
-                for book in CUSTOMER:
-                    if document.get(book, 0) != books.get(key, {}).get(book, 0):
-                        yield f"{key[0]}: its balance has {document.get(book, 0)} {book}, its entries another sum"
-            for account, currency in books.keys() - known:
-                yield f"{account}: entries in {currency}, and no balance in it"
-            leased = await self._sums(session, "leases", {"state": "open"}, {"$subtract": ["$granted", "$charged"]})
-            held = await self._sums(session, "charges", {"state": "held"}, "$micros")
-            for account, currency in known:  # its one currency is that of its leases and charges too
-                here = books.get((account, currency), {})
-                if here.get("leased", 0) != leased.get(account, 0):
-                    yield f"{account}: {here.get('leased', 0)} leased, and open leases of {leased.get(account, 0)}"
-                if here.get("held", 0) != held.get(account, 0):
-                    yield f"{account}: {here.get('held', 0)} held, and held charges of {held.get(account, 0)}"
-
-    async def _books(self, session: Session) -> dict[tuple[str, str], dict[str, int]]:
-        """By account and currency: each book's sum."""
-        group = {
-            "_id": {"account": "$account", "currency": "$currency", "book": "$lines.book"},
-            "micros": {"$sum": "$lines.micros"},
-        }
-        books: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-        pipeline: list[Document] = [{"$unwind": "$lines"}, {"$group": group}]
-        async for row in self._entries.aggregate(pipeline, allowDiskUse=True, session=session):
-            books[row["_id"]["account"], row["_id"]["currency"]][row["_id"]["book"]] = row["micros"]
-        return books
-
-    async def _sums(self, session: Session, collection: str, where: Document, amount: object) -> dict[str, int]:
-        pipeline = [{"$match": where}, {"$group": {"_id": "$account", "micros": {"$sum": amount}}}]
-        cursor = self._database[collection].aggregate(pipeline, session=session)
-        return {row["_id"]: int(row["micros"]) async for row in cursor}
-
-
-class _Book:
-    """What one batch changes: sums for each account, so that a batch is a few entries and not one a message."""
-
-    def __init__(self, leases: Mapping[str, Document], at: int) -> None:
-        self._leases = leases
-        self._at = at
-        self._moves: dict[tuple[str, str, Kind, str, str], int] = defaultdict(int)
-        self._charged: dict[str, int] = defaultdict(int)
-        self._ended: set[str] = set()
-
-    def charge(self, charge: Charge) -> None:
-        """From the lease to held; of a lease that has ended, or spent more than it was lent, from what is available."""
-        lease = self._leases[charge.lease]
-        left = 0
-        if lease["state"] == "open":
-            left = min(max(lease["granted"] - lease["charged"] - self._charged[charge.lease], 0), charge.micros)
-            self._charged[charge.lease] += left
-        self._move(charge.account, "charge", "leased", "held", left, lease)
-        self._move(charge.account, "charge", "available", "held", charge.micros - left, lease)
-
-    def settle(self, charge: Charge, state: ChargeState) -> None:
-        """Earned, or given back."""
-        kind: Kind = "capture" if state == "captured" else "release"
-        target = "revenue" if state == "captured" else "available"
-        self._move(charge.account, kind, "held", target, charge.micros, self._leases[charge.lease])
-
-    def end(self, lease_id: str) -> None:
-        """What was not spent goes back."""
-        lease = self._leases.get(lease_id)
-        if lease is None or lease["state"] != "open" or lease_id in self._ended:
-            return
-        self._ended.add(lease_id)
-        left = lease["granted"] - lease["charged"] - self._charged[lease_id]
-        self._move(lease["account"], "lease_end", "leased", "available", left, lease)
-
-    @property
-    def leases_changed(self) -> dict[str, Document]:
-        """Updates by lease."""
-        changes: dict[str, Document] = {
-            lease: {"$inc": {"charged": micros}} for lease, micros in self._charged.items() if micros
-        }
-        for lease in self._ended:
-            changes.setdefault(lease, {})["$set"] = {"state": "ended"}
-        return changes
-
-    def entries(self) -> list[Entry]:
-        """One for each account, kind and pair of books."""
-        return [
-            _made(account, currency, kind, move(source, target, micros), self._at, None)
-            for (account, currency, kind, source, target), micros in self._moves.items()
-            if micros
-        ]
-
-    def _move(self, account: str, kind: Kind, source: str, target: str, micros: int, lease: Document) -> None:
-        self._moves[account, lease["currency"], kind, source, target] += micros
-
-
-def _made(account: str, currency: str, kind: Kind, lines: tuple[Line, ...], at: int, ref: str | None) -> Entry:
-    return Entry(key=new_id("ent"), account=account, currency=currency, kind=kind, lines=lines, at=at, ref=ref)
+    def trial_balance(self) -> AsyncIterator[str]:
+        """Everything that is wrong with the book, a sentence each; nothing: it balances."""
+        return check_book(self._mongo, self._database)
 
 
 def _charge_document(charge: Charge, state: ChargeState, at: int) -> Document:
@@ -356,6 +242,7 @@ def _charge_document(charge: Charge, state: ChargeState, at: int) -> Document:
         "country": charge.country,
         "parts": charge.parts,
         "state": state,
+        **({} if state == "held" else {"settled_at": at}),
         "at": at,
     }
 
