@@ -8,6 +8,7 @@ from accounts.consumers import subscriptions
 from accounts.credit import api as credit_api
 from accounts.credit.handlers import EndExpiredLeases, LendCredit, SettleCharges
 from accounts.credit.ledger import Ledger
+from accounts.credit.low_balance import WatchLowBalances
 from accounts.handlers import ChangeAccount, SayAll, SayPending
 from accounts.prices import api as prices_api
 from accounts.prices.handlers import ChangePrices, SayAllPrices, SayPendingPrices
@@ -26,6 +27,7 @@ from carillon.runtime.lifecycle import Part, Service
 
 _SWEEP_S = 2.0
 _LEASES_S = 15.0
+_LOW_BALANCES_S = 60.0
 
 
 def build(settings: Settings) -> Service:
@@ -59,6 +61,7 @@ def build(settings: Settings) -> Service:
         ),
         Every("pending account changes", _SWEEP_S, SayPending(store, bus).sweep),
         Every("leases of processes that are gone", _LEASES_S, EndExpiredLeases(ledger, bus, clock).sweep),
+        Every("low balances", _LOW_BALANCES_S, WatchLowBalances(mongo.database("accounts")).sweep),
         Every("pending price changes", _SWEEP_S, SayPendingPrices(price_store, bus).sweep),
     ]
     token = settings.admin_token.get_secret_value() if settings.admin_token else ""
@@ -69,7 +72,7 @@ def build(settings: Settings) -> Service:
             own_api.routes(store, clock),
             prices_api.admin_routes(price_store, change_prices, clock, token),
             credit_api.admin_routes(ledger, store, clock, token),
-            credit_api.own_routes(ledger, own_api.account_of_key(store, clock)),
+            credit_api.own_routes(ledger, own_api.account_of_key(store, clock), clock),
             prices_api.own_routes(price_store, own_api.account_of_key(store, clock), clock),
             *topup_routers,
         ],

@@ -34,7 +34,7 @@ class Platform:
             routers=[
                 admin_api.routes(self.accounts, change, self.clock, TOKEN),
                 api.admin_routes(self.ledger, self.accounts, self.clock, TOKEN),
-                api.own_routes(self.ledger, own_api.account_of_key(self.accounts, self.clock)),
+                api.own_routes(self.ledger, own_api.account_of_key(self.accounts, self.clock), self.clock),
             ],
             translations=TRANSLATIONS,
         )
@@ -74,6 +74,7 @@ async def test_credit_given_twice_under_one_key_counts_once(platform: Platform) 
     assert seen == {
         "currency": "EUR", "prepaid": True, "balance_micros": 20_000_000, "available_micros": 20_000_000,
         "held_micros": 0, "limit_micros": 0,
+        "low_balance": False,
     }  # fmt: skip
     assert (await platform.ask("GET", "/admin/ledger/check")).json() == {"balances": True, "wrong": []}
 

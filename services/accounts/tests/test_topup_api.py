@@ -50,7 +50,7 @@ class Platform:
             routers=[
                 admin_api.routes(self.accounts, change, self.clock, TOKEN),
                 credit_api.admin_routes(self.ledger, self.accounts, self.clock, TOKEN),
-                credit_api.own_routes(self.ledger, of_key),
+                credit_api.own_routes(self.ledger, of_key, self.clock),
                 *routers,
             ],
             translations=TRANSLATIONS,

@@ -94,6 +94,12 @@ CALLBACKS_WAITING = Gauge(
 )
 CALLBACKS_PARKED = Counter("carillon.callbacks.parked", "{receipt}", "Receipts whose callback was given up")
 
+LOW_BALANCES = Gauge(
+    "carillon.credit.low_balances",
+    "{account}",
+    "Prepaid accounts at or below the balance they warn of, of all accounts",
+)
+
 MONGO_DURATION = Histogram(
     "carillon.mongo.duration",
     "s",
@@ -109,7 +115,7 @@ CATALOGUE: tuple[Instrument, ...] = (
     HTTP_DURATION, REQUESTS, ACCEPTED, REFUSED, PASSWORDS, COMMIT_BATCH, COMMIT_DURATION, COMMIT_WAITING, PUBLISHED,
     PUBLISH_BATCH, PUBLISH_DURATION, CONSUMED, CONSUME_BATCH, HANDLER_DURATION, QUEUE_AGE, RETRIED, PARKED,
     SUBMITS, SUBMIT_DURATION, BINDS_UP, BINDS_WANTED, WINDOW_USED, LINE_MESSAGES, REPORTS, UNMATCHED, INBOUND,
-    RECEIPTS, URGENT_DURATION, CALLBACKS, CALLBACK_DURATION, CALLBACKS_WAITING, CALLBACKS_PARKED, MONGO_DURATION,
+    RECEIPTS, URGENT_DURATION, CALLBACKS, CALLBACK_DURATION, CALLBACKS_WAITING, CALLBACKS_PARKED, LOW_BALANCES, MONGO_DURATION,
     READY, LOOP_LAG, BUILD,
 )  # fmt: skip
 
@@ -252,6 +258,11 @@ def set_callbacks_waiting(receipts: int) -> None:
 def record_callbacks_parked(receipts: int) -> None:
     """Receipts whose callback is made again only when somebody asks for it."""
     CALLBACKS_PARKED.values[()] += receipts
+
+
+def set_low_balances(accounts: int) -> None:
+    """Prepaid accounts whose balance is low now."""
+    LOW_BALANCES.values[()] = accounts
 
 
 def record_mongo(service: str, command: str, outcome: str, seconds: float) -> None:

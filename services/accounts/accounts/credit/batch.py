@@ -1,4 +1,4 @@
-"""What one batch of messages changes in the book: sums by account, so that a batch is a few entries and not one each."""
+"""What one batch of messages changes in the book: sums by account, so a batch is a few entries and not one each."""
 
 from collections import defaultdict
 from collections.abc import Mapping

@@ -14,7 +14,9 @@ from pymongo import ReturnDocument, UpdateOne
 from accounts.credit.batch import Batch, Charge, made
 from accounts.credit.entry import CUSTOMER, Entry, move
 from accounts.credit.rules import LEASE_S, ChargeState, grant
+from accounts.credit.statement import Statement, read_statement
 from accounts.credit.trial_balance import check_book
+from accounts.domain.account import Account
 from carillon.events.credit import LeaseRequested
 from carillon.mongo import Database, Document, Index, Mongo, Session, ensure_indexes
 
@@ -227,6 +229,10 @@ class Ledger:
             )  # fmt: skip
             if known["currency"] != currency:  # raising undoes the transaction
                 raise CurrencyError(f"{account} has its credit in {known['currency']}, not in {currency}")
+
+    async def statement(self, account: Account, month: str, now: int) -> Statement:
+        """A month (`2026-11`) of the account."""
+        return await read_statement(self._mongo, self._database, account, month, now)
 
     def trial_balance(self) -> AsyncIterator[str]:
         """Everything that is wrong with the book, a sentence each; nothing: it balances."""
