@@ -3,8 +3,9 @@
 import os
 import socket
 
-from accounts import admin_api, own_api
+from accounts import admin_api, countries, own_api
 from accounts.consumers import subscriptions
+from accounts.countries import HoldDestinations
 from accounts.credit import api as credit_api
 from accounts.credit.handlers import EndExpiredLeases, LendCredit, SettleCharges
 from accounts.credit.ledger import Ledger
@@ -57,6 +58,7 @@ def build(settings: Settings) -> Service:
                 SayAllPrices(price_store, bus),
                 LendCredit(ledger, store, bus, clock),
                 SettleCharges(ledger, clock),
+                HoldDestinations(change),
             ),
         ),
         Every("pending account changes", _SWEEP_S, SayPending(store, bus).sweep),
@@ -70,6 +72,8 @@ def build(settings: Settings) -> Service:
         routers=[
             admin_api.routes(store, change, clock, token),
             own_api.routes(store, clock),
+            countries.own_routes(change, own_api.account_of_key(store, clock)),
+            countries.admin_routes(change, token),
             prices_api.admin_routes(price_store, change_prices, clock, token),
             credit_api.admin_routes(ledger, store, clock, token),
             credit_api.own_routes(ledger, own_api.account_of_key(store, clock), clock),

@@ -16,6 +16,7 @@ from carillon.events.audience import (
     SuppressionCopyRequested,
     SuppressionsCopied,
 )
+from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, DestinationHeld, Door
 from carillon.events.base import Lane, Record
 from carillon.events.credit import LeaseAnswered, LeaseEnded, LeaseRequested
 from carillon.events.message import Accepted, Bounced, Deferred, Refused, Routed, StatusChanged, Submitted
@@ -106,6 +107,10 @@ ACCOUNT_COPY_REQUESTED = Event(
     "account.copy_requested.v1", AccountCopyRequested, COPIES_OF_ACCOUNTS, ("accounts",), False,
     AccountCopyRequested(service="ingest", at=1_795_000_000_000),
 )  # fmt: skip
+DESTINATION_HELD = Event(
+    "account.destination_held.v1", DestinationHeld, ("ingest",), ("accounts",), False,
+    DestinationHeld(account="acc_demo", country="LV", messages=101, at=_NOW),
+)  # fmt: skip
 PRICES_CHANGED = Event(
     "prices.changed.v1", PriceListChanged, ("accounts",), COPIES_OF_PRICES, False,
     PriceListChanged(
@@ -181,6 +186,7 @@ CATALOGUE: tuple[Event, ...] = (
     INBOUND_RECEIVED,
     ACCOUNT_CHANGED,
     ACCOUNT_COPY_REQUESTED,
+    DESTINATION_HELD,
     PRICES_CHANGED,
     PRICE_COPY_REQUESTED,
     LEASE_REQUESTED,

@@ -95,9 +95,7 @@ CALLBACKS_WAITING = Gauge(
 CALLBACKS_PARKED = Counter("carillon.callbacks.parked", "{receipt}", "Receipts whose callback was given up")
 
 LOW_BALANCES = Gauge(
-    "carillon.credit.low_balances",
-    "{account}",
-    "Prepaid accounts at or below the balance they warn of, of all accounts",
+    "carillon.credit.low", "{account}", "Prepaid accounts, of all, that are at or below the balance they warn of"
 )
 
 MONGO_DURATION = Histogram(
@@ -115,8 +113,8 @@ CATALOGUE: tuple[Instrument, ...] = (
     HTTP_DURATION, REQUESTS, ACCEPTED, REFUSED, PASSWORDS, COMMIT_BATCH, COMMIT_DURATION, COMMIT_WAITING, PUBLISHED,
     PUBLISH_BATCH, PUBLISH_DURATION, CONSUMED, CONSUME_BATCH, HANDLER_DURATION, QUEUE_AGE, RETRIED, PARKED,
     SUBMITS, SUBMIT_DURATION, BINDS_UP, BINDS_WANTED, WINDOW_USED, LINE_MESSAGES, REPORTS, UNMATCHED, INBOUND,
-    RECEIPTS, URGENT_DURATION, CALLBACKS, CALLBACK_DURATION, CALLBACKS_WAITING, CALLBACKS_PARKED, LOW_BALANCES, MONGO_DURATION,
-    READY, LOOP_LAG, BUILD,
+    RECEIPTS, URGENT_DURATION, CALLBACKS, CALLBACK_DURATION, CALLBACKS_WAITING, CALLBACKS_PARKED, MONGO_DURATION,
+    LOW_BALANCES, READY, LOOP_LAG, BUILD,
 )  # fmt: skip
 
 
