@@ -7,10 +7,10 @@ is exact over all of them (see `ingest.store.day_quotas`). An account without qu
 import asyncio
 import math
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
-from msgspec import Struct
 
 from carillon.bus import Bus
 from carillon.events.account import AccountChanged, DestinationHeld
@@ -43,11 +43,12 @@ class Days(Protocol):
         ...
 
 
-class _Chunk(Struct):
+@dataclass(slots=True)
+class _Chunk:
     """What this process may still send on a day. `used` is the day's count when the chunk was taken."""
 
     day: str
-    ends_ms: int
+    ends_s: float
     left: int = 0
     used: int = 0
     last_s: float = 0.0
@@ -116,7 +117,7 @@ class Limits:
             policies.append(f'"day";q={account.quota_per_day};w=86400')
             chunk = self._chunks.get(account.id)
             now_ms = self._clock.now_ms()
-            if chunk is not None and now_ms < chunk.ends_ms:
+            if chunk is not None and self._clock.monotonic_s() < chunk.ends_s:
                 left = max(account.quota_per_day - chunk.used, 0) + chunk.left
                 states.append(f'"day";r={left};t={_seconds_left(now_ms)}')
         if not policies:
@@ -138,7 +139,7 @@ class Limits:
 
     def _take_now(self, account: AccountChanged, now_s: float) -> bool:
         chunk = self._chunks.get(account.id)
-        if chunk is None or chunk.left <= 0 or self._clock.now_ms() >= chunk.ends_ms:
+        if chunk is None or chunk.left <= 0 or now_s >= chunk.ends_s:
             return False
         chunk.left -= 1
         chunk.last_s = now_s
@@ -150,9 +151,9 @@ class Limits:
                 return
             now_ms = self._clock.now_ms()
             chunk = self._chunks.get(account.id)
-            if chunk is None or now_ms >= chunk.ends_ms:
-                ends_ms = (now_ms // _DAY_MS + 1) * _DAY_MS
-                chunk = self._chunks[account.id] = _Chunk(day_of(now_ms), ends_ms)
+            if chunk is None or now_s >= chunk.ends_s:
+                ends_s = now_s + (_DAY_MS - now_ms % _DAY_MS) / 1000
+                chunk = self._chunks[account.id] = _Chunk(day_of(now_ms), ends_s)
             if now_s >= chunk.refused_until_s:
                 granted, chunk.used = await self._days.take(account.id, chunk.day, account.quota_per_day)
                 chunk.left += granted
@@ -163,9 +164,9 @@ class Limits:
                 raise Refusal("quota_exceeded", detail, retry_after_s=_seconds_left(now_ms))
 
     async def _give_back(self, *, everything: bool) -> None:
-        now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
+        now_s = self._clock.monotonic_s()
         for account, chunk in list(self._chunks.items()):
-            if now_ms >= chunk.ends_ms:
+            if now_s >= chunk.ends_s:
                 del self._chunks[account]
             elif chunk.left and (everything or chunk.last_s + _IDLE_S <= now_s):
                 messages, chunk.left = chunk.left, 0
