@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
-from carillon_cli import campaigns, consents, contacts, containers, parked
-from carillon_cli import containers, credit, parked
+from carillon_cli import campaigns, consents, contacts, containers, credit, parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places

@@ -5,7 +5,7 @@ Routing key: `<event name>` plus, for an event with lanes, `.<lane>`; `message.r
 
 from dataclasses import dataclass
 
-from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, Door
+from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, DestinationHeld, Door
 from carillon.events.audience import (
     Audience,
     AudiencePage,
@@ -16,7 +16,6 @@ from carillon.events.audience import (
     SuppressionCopyRequested,
     SuppressionsCopied,
 )
-from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, DestinationHeld, Door
 from carillon.events.base import Lane, Record
 from carillon.events.credit import LeaseAnswered, LeaseEnded, LeaseRequested
 from carillon.events.message import Accepted, Bounced, Deferred, Refused, Routed, StatusChanged, Submitted
