@@ -23,7 +23,8 @@ EVENTS = st.one_of(
 
 def book(events: list[PaymentEvent]) -> tuple[Payment, list[int]]:
     """The payment after the events, and the amounts of the entries that they made, as the store makes them."""
-    payment, amounts, keys = Payment(id="p"), [], set()
+    payment, amounts = Payment(id="p"), []
+    keys: set[str] = set()
     for event in events:
         payment = merged(payment, event)
         if payment.paid:
