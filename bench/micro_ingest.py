@@ -35,6 +35,7 @@ from ingest import api
 from ingest.acceptance import Acceptance
 from ingest.doors.json_door import JsonDoor
 from ingest.doors.legacy import LegacyDoor
+from ingest.limits import Limits
 from ingest.store.refs import Claim
 from ingest.till import Till
 
@@ -85,6 +86,16 @@ class NoReferences:
         return None
 
 
+class NoDays:
+    """No account has a quota."""
+
+    async def take(self, account: str, day: str, quota: int) -> tuple[int, int]:
+        raise AssertionError(account)
+
+    async def give_back(self, account: str, day: str, messages: int) -> None:
+        raise AssertionError(account)
+
+
 class Stopped:
     """A million numbers that have said STOP, as the copy keeps them."""
 
@@ -102,11 +113,12 @@ def make_app() -> App:
     clock, accounts = SystemClock(), Accounts()
     ids = MessageIds(1, clock)
     acceptance = Acceptance(ForgetfulBus(), max_waiting=20_000)
-    till = Till(accounts, Purse(ForgetfulBus(), service="ingest", process="bench", clock=clock))
+    limits = Limits(ForgetfulBus(), NoDays(), clock)
+    till = Till(accounts, Purse(ForgetfulBus(), service="ingest", process="bench", clock=clock), limits)
     stopped = Stopped()
     legacy = LegacyDoor(accounts, PasswordVerifier(), acceptance, till, NoReferences(), ids, clock, suppressed=stopped)
     door = JsonDoor(acceptance, till, Idempotency(MemoryStore(), clock), ids, clock, suppressed=stopped)
-    return api.application(door, legacy, accounts, clock, health=dict)
+    return api.application(door, legacy, accounts, limits, clock, health=dict)
 
 
 async def ask(app: App, method: str, path: str, query: bytes, body: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:

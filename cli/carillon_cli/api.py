@@ -27,23 +27,33 @@ class AdminApi:
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """One call; returns what the JSON answer holds (None when empty). ApiError when refused, OSError when away."""
+        text = self.call_raw(method, path, json.dumps(body).encode() if body is not None else None)
+        return json.loads(text) if text else None
+
+    def call_raw(self, method: str, path: str, body: bytes | None, media_type: str = "application/json") -> bytes:
+        """One call with a body of that type; returns the answer's bytes. Fails as `call` does."""
         request = urllib.request.Request(  # noqa: S310 - the address is our own
             self.url + path,
             method=method,
-            data=json.dumps(body).encode() if body is not None else None,
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+            data=body,
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": media_type},
         )
-        return send(request, self.timeout_s)
+        return _sent(request, self.timeout_s)
 
 
 def send(request: urllib.request.Request, timeout_s: float) -> Any:
     """Make a call; the JSON answer, None when empty. ApiError when refused, OSError when away."""
+    text = _sent(request, timeout_s)
+    return json.loads(text) if text else None
+
+
+def _sent(request: urllib.request.Request, timeout_s: float) -> bytes:
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - the address is our own
-            text = answer.read()
+            text: bytes = answer.read()
     except urllib.error.HTTPError as refusal:
         raise _error_of(refusal.code, refusal.read().decode(errors="replace")) from refusal
-    return json.loads(text) if text else None
+    return text
 
 
 def _error_of(status: int, text: str) -> ApiError:

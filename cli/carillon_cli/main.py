@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from carillon.mongo import TEMPORARY_ERRORS, MigrationError, Mongo
-from carillon_cli import campaigns, consents, contacts, containers, parked
+from carillon_cli import campaigns, consents, contacts, containers, credit, parked
 from carillon_cli import up as platform
 from carillon_cli.api import ApiError
 from carillon_cli.places import AmqpUrl, ManagementUrl, MongoUrl, NoPlaceError, Targets, Url, find_places
@@ -34,6 +34,9 @@ app.add_typer(containers.app, name="compose")
 app.add_typer(receipts.app, name="receipts")
 app.add_typer(contacts.app, name="contacts")
 app.add_typer(consents.app, name="consents")
+app.add_typer(credit.account_app, name="account")
+app.add_typer(credit.prices_app, name="prices")
+app.add_typer(credit.ledger_app, name="ledger")
 
 
 def _home() -> Home:

@@ -40,6 +40,7 @@ class Places:
     url: str
     services: Mapping[str, str]
     operators_file: str
+    admin_token: str
     data: Path
 
     def need(self, name: str) -> str:
@@ -75,6 +76,7 @@ def find_places(
         url=public,
         services=_parse(listed) if listed else (_running(home) if ours else {}),
         operators_file=file,
+        admin_token=known.get("CARILLON_ADMIN_TOKEN", ""),
         data=home.path,
     )
 

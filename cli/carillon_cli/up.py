@@ -74,6 +74,9 @@ def environment(home: Home, servers: Servers, token: str, port: int, ports: Mapp
     ours = {
         **port_environment(ports),
         "CARILLON_PORT": str(port),
+        "CARILLON_PUBLIC_URL": os.environ.get("CARILLON_PUBLIC_URL") or f"http://127.0.0.1:{port}",
+        # credit for test cards; a Stripe key takes its place
+        "CARILLON_TEST_PAYMENTS": os.environ.get("CARILLON_TEST_PAYMENTS") or "true",
         "CARILLON_AMQP_URL": servers.amqp_url,
         "CARILLON_MONGO_URL": servers.mongo_url,
         "CARILLON_ADMIN_TOKEN": token,

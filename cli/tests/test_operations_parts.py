@@ -92,10 +92,10 @@ def test_what_nobody_gave_is_named(home: Home) -> None:
 def test_a_wrong_operators_file_is_found_with_its_line(home: Home, tmp_path: Path) -> None:
     file = tmp_path / "operators.toml"
     file.write_text('[[operators]]\nname = "north"\nkind = "carrier pigeon"\n')
-    places = Places("", "", "", "", "", {}, str(file), home.path)
+    places = Places("", "", "", "", "", {}, str(file), "", home.path)
     findings, operators = check_machine(places)
     [found] = [finding for finding in findings if finding.what == "operators file"]
     assert (found.state, list(operators)) == ("fail", [])
     assert str(file) in found.says
-    missing, _ = check_machine(Places("", "", "", "", "", {}, str(tmp_path / "none.toml"), home.path))
+    missing, _ = check_machine(Places("", "", "", "", "", {}, str(tmp_path / "none.toml"), "", home.path))
     assert [finding.state for finding in missing if finding.what == "operators file"] == ["fail"]

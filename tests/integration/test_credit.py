@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.integration.credit_rig import ACCOUNT, Bank, becomes, top_up, wrongs
 
+from accounts.credit.batch import Charge
 from accounts.credit.entry import Entry, move
 from accounts.credit.handlers import EndExpiredLeases
-from accounts.credit.ledger import Charge, Ledger, UnknownLeaseError
+from accounts.credit.ledger import CurrencyError, Ledger, UnknownLeaseError
 from carillon.credit import CreditExhaustedError
 from carillon.events.base import Record
 from carillon.events.catalogue import MESSAGE_ACCEPTED, MESSAGE_STATUS
@@ -82,6 +83,44 @@ async def test_a_lease_is_lent_once_and_what_is_left_of_it_comes_back_once(ledge
 async def test_a_lease_that_nobody_gave_is_refused(ledger: Ledger) -> None:
     with pytest.raises(UnknownLeaseError):
         await ledger.settle({1: Charge(message=1, account=ACCOUNT, lease="lse_0", micros=1)}, {}, [], 1)
+
+
+async def test_a_lease_of_another_account_is_refused(ledger: Ledger) -> None:
+    await top_up(ledger, 1_000_000)
+    await lend(ledger, "lse_1", PRICE, PRICE)
+    with pytest.raises(UnknownLeaseError):
+        await ledger.settle({1: Charge(message=1, account="acc_2", lease="lse_1", micros=PRICE)}, {}, [], 1)
+    assert await wrongs(ledger) == []
+
+
+async def test_a_balance_has_one_currency(ledger: Ledger) -> None:
+    await top_up(ledger, 1_000_000)
+    dollars = Entry(key="x", account=ACCOUNT, currency="USD", kind="topup", lines=move("cash", "available", 5), at=1)
+    with pytest.raises(CurrencyError):
+        await ledger.post(dollars)
+    balance = await ledger.balance(ACCOUNT)
+    assert balance is not None
+    assert (balance.currency, balance.available) == ("EUR", 1_000_000)
+    assert await wrongs(ledger) == []
+
+
+async def test_a_book_in_use_is_checked_as_of_one_moment(ledger: Ledger) -> None:
+    await top_up(ledger, 100 * PRICE)
+    working = True
+
+    async def work() -> None:
+        number = 0
+        while working:
+            number += 1
+            await lend(ledger, f"lse_{number}", PRICE, PRICE)
+            charge = Charge(message=number, account=ACCOUNT, lease=f"lse_{number}", micros=PRICE)
+            await ledger.settle({number: charge}, {number: "released"}, [f"lse_{number}"], 1)
+
+    task = asyncio.create_task(work())
+    for _ in range(10):
+        assert await wrongs(ledger) == []
+    working = False
+    await task
 
 
 async def test_the_book_balances_after_any_script_run_by_several_at_once(ledger: Ledger) -> None:

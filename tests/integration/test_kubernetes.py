@@ -23,6 +23,7 @@ from dispatcher.domain.operators import parse
 
 NOT_SCALED_ON = {
     "accounts.copies": "a few requests an hour; accounts scales on its CPU",
+    "accounts.holds": "a few a day; accounts scales on its CPU",
     "accounts.price_copies": "the same",
     "accounts.leases": "a request a minute for each account and process",
     "accounts.charges": "one process consumes it at a time",

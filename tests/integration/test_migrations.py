@@ -186,6 +186,7 @@ async def test_every_service_declares_exactly_the_indexes_that_it_makes(
         "MONGO_PREFIX": mongo_prefix,
         "OPERATORS_FILE": str(operators),
         "ADMIN_TOKEN": "token",
+        "TEST_PAYMENTS": "true",  # its collections are declared, and made where it is in use
         "SIMULATOR_SMPP_PORT": "0",
         "NUMBER_HASH_KEY": "a-key-of-the-test-and-nobody-elses",
     }

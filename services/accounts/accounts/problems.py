@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from accounts.credit.ledger import CurrencyError
 from accounts.domain.errors import ConflictError, InvalidError, RuleError, UnknownError
-from carillon.http.problem import FieldError, Problem, overloaded
+from accounts.topups.port import PaymentUnavailableError, SignatureError
+from carillon.http.problem import FieldError, Problem, overloaded, retry_after
 from carillon.mongo import TEMPORARY_ERRORS
 
 _STATUS: dict[type[Exception], int] = {UnknownError: 404, ConflictError: 409, InvalidError: 422}
@@ -19,7 +21,23 @@ def _away(_error: Exception) -> Problem:
     return overloaded(2, "The database can't be reached just now; try again.")
 
 
+def _unsigned(error: Exception) -> Problem:
+    return Problem(400, "signature_invalid", str(error))
+
+
+def _other_currency(_error: Exception) -> Problem:
+    return Problem(422, "currency_mismatch", "The account's credit is in another currency.")
+
+
+def _no_provider(_error: Exception) -> Problem:
+    detail = "The payment provider does not answer; try again, with the same Idempotency-Key if there was one."
+    return Problem(503, "payment_unavailable", detail, headers=retry_after(5))
+
+
 TRANSLATIONS: dict[type[Exception], Callable[[Exception], Problem]] = {
     RuleError: _refused,
+    SignatureError: _unsigned,
+    CurrencyError: _other_currency,
     **dict.fromkeys(TEMPORARY_ERRORS, _away),
+    PaymentUnavailableError: _no_provider,
 }

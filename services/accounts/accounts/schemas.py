@@ -17,6 +17,7 @@ from accounts.domain import rules
 from accounts.domain.account import SCOPES
 from carillon.events.account import AccountState
 from carillon.events.message import CallbackForm, OnAmbiguous, SenderType
+from carillon.runtime.money import MOST_MICROS
 
 _DAY_S = 86_400
 
@@ -27,6 +28,9 @@ PriceListId = Annotated[
 Discount = Annotated[int, Field(ge=0, le=1_000, description="thousandths off every price")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Country = Annotated[str, AfterValidator(rules.country), Field(examples=["FR"])]
+Countries = Annotated[tuple[Country, ...], Field(max_length=250, description="where it usually sends; its own is")]
+LowBalance = Annotated[int, Field(ge=0, le=MOST_MICROS, description="warn at or below; 0: never")]
+Quota = Annotated[int, Field(ge=0, le=1_000_000_000, description="messages; 0: no quota")]
 LostAfter = Annotated[int, Field(ge=60, le=30 * _DAY_S, description="seconds without a final report until it is lost")]
 DoorName = Annotated[str, AfterValidator(rules.door_name), Field(examples=["shop-1"])]
 Address = Annotated[str, AfterValidator(rules.address), Field(examples=["192.0.2.0/24"])]
@@ -60,6 +64,11 @@ class NewAccount(_Body):
     currency: Currency = "EUR"
     price_list: PriceListId | None = None
     discount_permille: Discount = 0
+    low_balance_micros: LowBalance = 0
+    quota_per_s: Quota = 0
+    quota_per_day: Quota = 0
+    unusual_per_hour: Quota = 0
+    usual_countries: Countries = ()
 
 
 class AccountPatch(_Body):
@@ -74,6 +83,11 @@ class AccountPatch(_Body):
     prepaid: bool = _left_out()
     price_list: PriceListId | None = None
     discount_permille: Discount = _left_out()
+    low_balance_micros: LowBalance = _left_out()
+    quota_per_s: Quota = _left_out()
+    quota_per_day: Quota = _left_out()
+    unusual_per_hour: Quota = _left_out()
+    usual_countries: Countries = _left_out()
     state: AccountState = _left_out()
 
 

@@ -20,6 +20,7 @@ INDEXES = {
         Index(("api_keys.hash",), unique=True, where={"api_keys.hash": {"$exists": True}}),
         Index(("pending",), where={"pending": {"$exists": True}}),
         Index(("name_key", "_id")),
+        Index(("low_balance_micros",), where={"low_balance_micros": {"$gt": 0}}),
     )
 }
 _BATCH = 500

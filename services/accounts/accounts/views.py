@@ -100,6 +100,12 @@ class AccountView(BaseModel):
     currency: str
     price_list: str | None = Field(description="null: the default list of its currency")
     discount_permille: int
+    low_balance_micros: int = Field(description="the balance is low at or below; 0: it never is")
+    quota_per_s: int = Field(description="messages; 0: no quota")
+    quota_per_day: int = Field(description="messages in a day of UTC; 0: no quota")
+    unusual_per_hour: int = Field(description="messages an hour to a country that is not usual; 0: any number")
+    usual_countries: list[str]
+    held_countries: list[str] = Field(description="messages there are refused until the country is allowed")
     callback: CallbackView | None
     created_at: str
     changed_at: str
@@ -142,6 +148,12 @@ def _fields(account: Account) -> dict[str, Any]:
         "currency": account.currency,
         "price_list": account.price_list,
         "discount_permille": account.discount_permille,
+        "low_balance_micros": account.low_balance_micros,
+        "quota_per_s": account.quota_per_s,
+        "quota_per_day": account.quota_per_day,
+        "unusual_per_hour": account.unusual_per_hour,
+        "usual_countries": list(account.usual_countries),
+        "held_countries": list(account.held_countries),
         "callback": CallbackView.of(account.callback) if account.callback else None,
         "created_at": rfc3339(account.created_at),
         "changed_at": rfc3339(account.changed_at),

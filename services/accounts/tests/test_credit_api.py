@@ -34,7 +34,7 @@ class Platform:
             routers=[
                 admin_api.routes(self.accounts, change, self.clock, TOKEN),
                 api.admin_routes(self.ledger, self.accounts, self.clock, TOKEN),
-                api.own_routes(self.ledger, own_api.account_of_key(self.accounts, self.clock)),
+                api.own_routes(self.ledger, own_api.account_of_key(self.accounts, self.clock), self.clock),
             ],
             translations=TRANSLATIONS,
         )
@@ -74,6 +74,7 @@ async def test_credit_given_twice_under_one_key_counts_once(platform: Platform) 
     assert seen == {
         "currency": "EUR", "prepaid": True, "balance_micros": 20_000_000, "available_micros": 20_000_000,
         "held_micros": 0, "limit_micros": 0,
+        "low_balance": False,
     }  # fmt: skip
     assert (await platform.ask("GET", "/admin/ledger/check")).json() == {"balances": True, "wrong": []}
 
@@ -93,6 +94,22 @@ async def test_the_ledger_is_paged_and_is_nobody_elses(platform: Platform) -> No
     assert (await platform.ask("GET", "/v1/ledger/balance", token=stranger)).json()["balance_micros"] == 0
     assert (await platform.ask("GET", "/v1/ledger", token="ck_live_nobody")).status_code == 401
     assert (await platform.ask("GET", "/admin/ledger/check", token=key)).status_code == 401
+
+
+async def test_entries_of_all_kinds_come_in_the_order_of_time(platform: Platform) -> None:
+    account, key = await platform.account()
+    for number in range(4):  # keys of both kinds, which sort otherwise
+        await platform.credit(account, 1_000_000, f"n{number}")
+        await _lend(platform, account, f"lse_{number}", 1)
+        await platform.clock.advance(1)
+    kinds: list[str] = []
+    path: str | None = "/v1/ledger?limit=3"
+    while path:
+        page = (await platform.ask("GET", path, token=key)).json()
+        kinds += [entry["kind"] for entry in page["items"]]
+        path = f"/v1/ledger?limit=3&cursor={page['next']}" if page["next"] else None
+    assert sorted(kinds[0:2]) == sorted(kinds[2:4]) == ["adjustment", "lease"]
+    assert len(kinds) == 8
 
 
 async def test_an_overdraft_may_be_lent_and_not_beyond(platform: Platform) -> None:

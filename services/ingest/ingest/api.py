@@ -20,6 +20,7 @@ from ingest import openapi
 from ingest.acceptance import BUSY_ERRORS, RETRY_AFTER_S, busy_code
 from ingest.doors.json_door import PATH, QUOTE_PATH, JsonDoor
 from ingest.doors.legacy import PREFIX, LegacyDoor
+from ingest.limits import Limits
 
 SCOPE: Final = "messages"
 
@@ -28,14 +29,20 @@ _NO_CAP_BYTES: Final = 1 << 40  # the legacy door bounds its bodies itself: its 
 
 
 def application(
-    door: JsonDoor, legacy: LegacyDoor, accounts: Directory, clock: Clock, *, health: Callable[[], dict[str, str]]
+    door: JsonDoor,
+    legacy: LegacyDoor,
+    accounts: Directory,
+    limits: Limits,
+    clock: Clock,
+    *,
+    health: Callable[[], dict[str, str]],
 ) -> FastAPI:
     """Both doors behind one gate, with health, metrics and the OpenAPI document."""
     app = create_app(
         "Carillon ingest",
         routers=[],
         health=health,
-        doors={PREFIX: legacy, PATH: JsonApi(door, accounts, clock)},
+        doors={PREFIX: legacy, PATH: JsonApi(door, accounts, limits, clock)},
         body_cap_bytes=_NO_CAP_BYTES,
         body_caps={"/v1": _BODY_CAP_BYTES},
         translations=dict.fromkeys(BUSY_ERRORS, _busy),
@@ -47,9 +54,10 @@ def application(
 class JsonApi:
     """Answers every request below `PATH`."""
 
-    def __init__(self, door: JsonDoor, keys: Directory, clock: Clock) -> None:
+    def __init__(self, door: JsonDoor, keys: Directory, limits: Limits, clock: Clock) -> None:
         self._door = door
         self._keys = keys
+        self._limits = limits
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,10 +70,15 @@ class JsonApi:
         request = Request(scope, receive)
         principal = authenticate(self._keys, _bearer(request.headers.get("authorization")), SCOPE, self._clock.now_ms())
         body = await request.body()
-        if path == PATH:
-            answer = await self._door.send(principal, body, request.headers.get("idempotency-key"))
-        else:
-            answer = Response(self._door.quote(principal, body), media_type="application/json")
+        try:
+            if path == PATH:
+                answer = await self._door.send(principal, body, request.headers.get("idempotency-key"))
+            else:
+                answer = Response(self._door.quote(principal, body), media_type="application/json")
+        except Problem as problem:
+            problem.headers.update(self._limits.headers(principal.account))
+            raise
+        answer.headers.update(self._limits.headers(principal.account))
         await answer(scope, receive, send)
 
 

@@ -18,7 +18,9 @@ from ingest import api
 from ingest.acceptance import Acceptance
 from ingest.doors.json_door import JsonDoor
 from ingest.doors.legacy import LegacyDoor
+from ingest.limits import Limits
 from ingest.settings import Settings
+from ingest.store.day_quotas import DayQuotas
 from ingest.store.keys import Keys
 from ingest.store.refs import Refs
 from ingest.till import Till
@@ -40,7 +42,9 @@ def build(settings: Settings) -> Service:
     accounts = AccountCopy(bus, database, service="ingest", process=process)
     prices = PriceCopy(bus, database, service="ingest", process=process)
     purse = Purse(bus, service="ingest", process=process, clock=clock)
-    till = Till(prices, purse)
+    days = DayQuotas(database)
+    limits = Limits(bus, days, clock, processes=settings.ingest_processes)
+    till = Till(prices, purse, limits)
     suppressed = SuppressionCopy(bus, database, NumberHash(settings.number_hash_key), service="ingest", process=process)
     refs = Refs(database, clock, max_waiting=settings.ingest_max_waiting)
     keys = Keys(database)
@@ -57,8 +61,10 @@ def build(settings: Settings) -> Service:
         trusted_proxies=settings.proxies,
     )
     door = JsonDoor(acceptance, till, Idempotency(keys, clock), ids, clock, suppressed=suppressed)
-    app = api.application(door, legacy, accounts, clock, health=bus.problems)
-    parts: list[Part] = [mongo, refs, keys, ids, bus, accounts, suppressed, prices, purse, acceptance]
+    app = api.application(door, legacy, accounts, limits, clock, health=bus.problems)
+    parts: list[Part] = [
+        mongo, refs, keys, ids, bus, accounts, suppressed, prices, purse, days, limits, acceptance,
+    ]  # fmt: skip
     if not settings.targets:
         return Service("ingest", app, settings.ingest_port, parts, bus.problems)
     front = Front({"ingest": app, **settings.targets}, trusted_proxies=settings.proxies)

@@ -13,12 +13,14 @@ class Settings(CarillonSettings):
     """`CARILLON_FRONT_TARGETS` (`receipt=http://127.0.0.1:8084,accounts=...`) makes this process the one front address.
 
     It then listens on `CARILLON_PORT` and forwards what is not its own. `CARILLON_INGEST_MAX_WAITING` bounds the
-    messages that wait for the broker: beyond it, clients are told to come back (503).
+    messages that wait for the broker: beyond it, clients are told to come back (503). `CARILLON_INGEST_PROCESSES` is
+    how many ingest processes there are: quotas a second are divided among them.
     `CARILLON_NUMBER_HASH_KEY` (or `_FILE`) is required, the same as contacts has: suppressed numbers are told by it.
     """
 
     number_hash_key: Annotated[SecretStr, Field(min_length=MIN_KEY)]
     ingest_port: int = 8082
+    ingest_processes: int = Field(default=1, ge=1, le=1_000)
     ingest_max_waiting: int = Field(default=20_000, ge=1)
     front_port: int = Field(default=8080, validation_alias=AliasChoices("CARILLON_PORT", "front_port"))
     front_targets: str = ""

@@ -1,4 +1,4 @@
-"""What a message costs, and who pays: its price by the account's list, and the lease of credit that pays for it."""
+"""Whether a message may pass, what it costs and who pays: quotas, the account's prices, and its leased credit."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,6 +9,7 @@ from carillon.events.credit import LEASE_LATER
 from carillon.events.message import Accepted
 from carillon.sms.tariff import Tariff
 from ingest.domain.refusal import Refusal
+from ingest.limits import Limits
 
 
 class Prices(Protocol):
@@ -20,11 +21,12 @@ class Prices(Protocol):
 
 
 class Till:
-    """Every door's last step before acceptance. An account that is not prepaid is never refused."""
+    """Every door's last step before acceptance. Without quotas, an account that is not prepaid is never refused."""
 
-    def __init__(self, prices: Prices, purse: Purse) -> None:
+    def __init__(self, prices: Prices, purse: Purse, limits: Limits) -> None:
         self._prices = prices
         self._purse = purse
+        self._limits = limits
 
     def price(self, account: AccountChanged, number: str, parts: int, at_ms: int) -> int | None:
         """Micro-units; None: there is no price for it."""
@@ -32,13 +34,23 @@ class Till:
         return None if tariff is None else tariff.price(number, parts, at_ms)
 
     async def charge(self, account: AccountChanged, message: Accepted) -> None:
-        """Put price and lease on the message; `Refusal` without a price or without credit.
+        """Put price and lease on the message; `Refusal` beyond a quota, without a price or without credit.
 
         Raises `CreditUnavailableError` when nobody can tell. Call `close` afterwards, whatever became of the message.
         """
+        limited = self._limits.has_any(account)
+        if limited:
+            await self._limits.admit(account, message.number)
         message.price_micros = self.price(account, message.number, message.parts, message.accepted_at)
-        if not account.prepaid:
-            return
+        if account.prepaid:
+            try:
+                await self._pay(account, message)
+            except BaseException:
+                if limited:
+                    self._limits.undo(account)
+                raise
+
+    async def _pay(self, account: AccountChanged, message: Accepted) -> None:
         micros = message.price_micros
         if micros is None:
             raise _no_price()

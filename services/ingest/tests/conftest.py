@@ -27,6 +27,8 @@ from ingest import api
 from ingest.acceptance import Acceptance, Ids
 from ingest.doors.json_door import JsonDoor
 from ingest.doors.legacy import LegacyDoor
+from ingest.limits import Limits
+from ingest.store.day_quotas import chunk_of
 from ingest.store.refs import Claim
 from ingest.till import Till
 
@@ -64,6 +66,21 @@ OTHERS.append(
         api_keys=[ApiKey(id="key_prepaid", hash=hash_api_key("ck_live_prepaid"), scopes=["messages"])],
     )
 )
+
+LIMITED = [
+    an_account(
+        id=f"acc_{name}",
+        doors=[Door(name=name, addresses=[PEER])],
+        api_keys=[ApiKey(id=f"key_{name}", hash=hash_api_key(f"ck_live_{name}"), scopes=["messages"])],
+        **limits,
+    )
+    for name, limits in (
+        ("hasty", {"quota_per_s": 3}),
+        ("daily", {"quota_per_day": 5}),
+        ("cautious", {"unusual_per_hour": 4, "usual_countries": ["BE"]}),
+    )
+]
+OTHERS += LIMITED
 
 
 class Known:
@@ -130,6 +147,8 @@ class Ingest:
     acceptance: Acceptance
     purse: Purse
     stopped: Stopped
+    limits: Limits
+    till: Till
 
     async def ask(
         self,
@@ -187,6 +206,22 @@ class Ingest:
         return [record for record in self.bus.records(MESSAGE_ACCEPTED) if isinstance(record, Accepted)]
 
 
+class DaysInMemory:
+    """What `ingest.store.day_quotas.DayQuotas` does, in a dictionary."""
+
+    def __init__(self) -> None:
+        self.used: dict[tuple[str, str], int] = {}
+
+    async def take(self, account: str, day: str, quota: int) -> tuple[int, int]:
+        used = self.used.get((account, day), 0)
+        granted = max(0, min(chunk_of(quota), quota - used))
+        self.used[account, day] = used + granted
+        return granted, used + granted
+
+    async def give_back(self, account: str, day: str, messages: int) -> None:
+        self.used[account, day] -= messages
+
+
 class PriceLists:
     """One tariff for all, or none."""
 
@@ -204,7 +239,8 @@ def wire(bus: MemoryBus, ids: Ids | None = None, max_waiting: int = 1_000, tarif
     references, keys, known, stopped = References(), MemoryStore(), Known(), Stopped()
     acceptance = Acceptance(bus, max_waiting=max_waiting)
     purse = Purse(bus, service="ingest", process="ing_1", clock=clock)
-    till = Till(PriceLists(tariff), purse)
+    limits = Limits(bus, DaysInMemory(), clock)
+    till = Till(PriceLists(tariff), purse, limits)
     legacy = LegacyDoor(
         known,
         PasswordVerifier(),
@@ -217,8 +253,8 @@ def wire(bus: MemoryBus, ids: Ids | None = None, max_waiting: int = 1_000, tarif
         trusted_proxies=parse_networks("198.51.100.1"),
     )
     door = JsonDoor(acceptance, till, Idempotency(keys, clock), ids, clock, suppressed=stopped)
-    app = api.application(door, legacy, known, clock, health=bus.problems)
-    return Ingest(app, bus, clock, references, keys, acceptance, purse, stopped)
+    app = api.application(door, legacy, known, limits, clock, health=bus.problems)
+    return Ingest(app, bus, clock, references, keys, acceptance, purse, stopped, limits, till)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from carillon.events.catalogue import (
     CONTACT_COPY_REQUESTED,
     CONTACT_OPTED_IN,
     CONTACT_OPTED_OUT,
+    DESTINATION_HELD,
     INBOUND_ATTRIBUTED,
     INBOUND_RECEIVED,
     LEASE_ANSWERED,
@@ -98,6 +99,7 @@ def receipt_callbacks(lane: Lane) -> Queue:
 RECEIPT_INBOUND = Queue("receipt.inbound", (INBOUND_RECEIVED.key(),))
 
 ACCOUNTS_COPIES = Queue("accounts.copies", (ACCOUNT_COPY_REQUESTED.key(),))
+ACCOUNTS_HOLDS = Queue("accounts.holds", (DESTINATION_HELD.key(),))
 ACCOUNTS_PRICE_COPIES = Queue("accounts.price_copies", (PRICE_COPY_REQUESTED.key(),))
 ACCOUNTS_LEASES = Queue("accounts.leases", (LEASE_REQUESTED.key(),))
 # A lease's end comes by the way of the messages that spent it, after them.
@@ -128,6 +130,7 @@ DURABLE_QUEUES: tuple[Queue, ...] = (
     *(receipt_callbacks(lane) for lane in LANES),
     RECEIPT_INBOUND,
     ACCOUNTS_COPIES,
+    ACCOUNTS_HOLDS,
     ACCOUNTS_PRICE_COPIES,
     ACCOUNTS_LEASES,
     ACCOUNTS_CHARGES,

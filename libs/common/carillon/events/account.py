@@ -54,8 +54,24 @@ class AccountChanged(Record, kw_only=True):
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217, of its credit and its prices")] = "EUR"
     price_list: Annotated[str | None, Meta(description="prl_..., its own; None: the default of its currency")] = None
     discount_permille: Annotated[int, Meta(ge=0, le=1_000, description="thousandths off every price")] = 0
+    quota_per_s: Annotated[int, Meta(ge=0, description="messages a second; 0: no quota")] = 0
+    quota_per_day: Annotated[int, Meta(ge=0, description="messages a day of UTC; 0: no quota")] = 0
+    unusual_per_hour: Annotated[
+        int, Meta(ge=0, description="more messages an hour to a country that is not usual hold it; 0: none is held")
+    ] = 0
+    usual_countries: Annotated[list[str], Meta(description="ISO 3166-1; the account's own is usual too")] = []
+    held_countries: Annotated[list[str], Meta(description="messages there are refused until it is allowed")] = []
     doors: list[Door] = []
     api_keys: list[ApiKey] = []
+
+
+class DestinationHeld(Record, kw_only=True):
+    """`account.destination_held`: more messages to an unusual country than the account may send in an hour."""
+
+    account: AccountId
+    country: Annotated[str, Meta(description="ISO 3166-1")]
+    messages: Annotated[int, Meta(ge=0, description="in the last hour, as one process has seen it")]
+    at: Millis
 
 
 class AccountCopyRequested(Record, kw_only=True):

@@ -5,7 +5,7 @@ Routing key: `<event name>` plus, for an event with lanes, `.<lane>`; `message.r
 
 from dataclasses import dataclass
 
-from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, Door
+from carillon.events.account import AccountChanged, AccountCopyRequested, ApiKey, Callback, DestinationHeld, Door
 from carillon.events.audience import (
     Audience,
     AudiencePage,
@@ -106,6 +106,10 @@ ACCOUNT_COPY_REQUESTED = Event(
     "account.copy_requested.v1", AccountCopyRequested, COPIES_OF_ACCOUNTS, ("accounts",), False,
     AccountCopyRequested(service="ingest", at=1_795_000_000_000),
 )  # fmt: skip
+DESTINATION_HELD = Event(
+    "account.destination_held.v1", DestinationHeld, ("ingest",), ("accounts",), False,
+    DestinationHeld(account="acc_demo", country="LV", messages=101, at=_NOW),
+)  # fmt: skip
 PRICES_CHANGED = Event(
     "prices.changed.v1", PriceListChanged, ("accounts",), COPIES_OF_PRICES, False,
     PriceListChanged(
@@ -181,6 +185,7 @@ CATALOGUE: tuple[Event, ...] = (
     INBOUND_RECEIVED,
     ACCOUNT_CHANGED,
     ACCOUNT_COPY_REQUESTED,
+    DESTINATION_HELD,
     PRICES_CHANGED,
     PRICE_COPY_REQUESTED,
     LEASE_REQUESTED,

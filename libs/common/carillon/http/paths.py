@@ -35,6 +35,8 @@ RULES: tuple[Rule, ...] = (
     Rule("/v1/doors", "accounts"),
     Rule("/v1/prices", "accounts"),
     Rule("/v1/ledger", "accounts"),
+    Rule("/v1/topups", "accounts"),
+    Rule("/test-checkout", "accounts"),
     Rule("/v1/contacts", "contacts"),
     Rule("/v1/groups", "contacts"),
     Rule("/v1/imports", "contacts"),

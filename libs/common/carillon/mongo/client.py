@@ -1,6 +1,7 @@
 """One client a process. Majority write concern and read concern come with the URL or are set here."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from motor.motor_asyncio import (
@@ -84,6 +85,12 @@ class Mongo:
                 read_preference=ReadPreference.PRIMARY,
             )
             return done
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Session]:
+        """A session whose reads all see one moment, for minutes (MongoDB keeps five); nothing is written with it."""
+        async with await self.client.start_session(snapshot=True) as session:
+            yield session
 
     async def problems(self) -> dict[str, str]:
         """Empty when the primary answers."""

@@ -94,6 +94,10 @@ CALLBACKS_WAITING = Gauge(
 )
 CALLBACKS_PARKED = Counter("carillon.callbacks.parked", "{receipt}", "Receipts whose callback was given up")
 
+LOW_BALANCES = Gauge(
+    "carillon.credit.low", "{account}", "Prepaid accounts, of all, that are at or below the balance they warn of"
+)
+
 MONGO_DURATION = Histogram(
     "carillon.mongo.duration",
     "s",
@@ -110,7 +114,7 @@ CATALOGUE: tuple[Instrument, ...] = (
     PUBLISH_BATCH, PUBLISH_DURATION, CONSUMED, CONSUME_BATCH, HANDLER_DURATION, QUEUE_AGE, RETRIED, PARKED,
     SUBMITS, SUBMIT_DURATION, BINDS_UP, BINDS_WANTED, WINDOW_USED, LINE_MESSAGES, REPORTS, UNMATCHED, INBOUND,
     RECEIPTS, URGENT_DURATION, CALLBACKS, CALLBACK_DURATION, CALLBACKS_WAITING, CALLBACKS_PARKED, MONGO_DURATION,
-    READY, LOOP_LAG, BUILD,
+    LOW_BALANCES, READY, LOOP_LAG, BUILD,
 )  # fmt: skip
 
 
@@ -252,6 +256,11 @@ def set_callbacks_waiting(receipts: int) -> None:
 def record_callbacks_parked(receipts: int) -> None:
     """Receipts whose callback is made again only when somebody asks for it."""
     CALLBACKS_PARKED.values[()] += receipts
+
+
+def set_low_balances(accounts: int) -> None:
+    """Prepaid accounts whose balance is low now."""
+    LOW_BALANCES.values[()] = accounts
 
 
 def record_mongo(service: str, command: str, outcome: str, seconds: float) -> None:

@@ -1,14 +1,19 @@
 """Credit over HTTP: an account's balance and ledger under /v1, top-ups by hand and the trial balance under /admin."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from accounts.credit.entry import Entry, Kind, move
 from accounts.credit.ledger import Balance, Ledger
+from accounts.credit.statement import Statement, month_bounds
+from accounts.credit.statement_csv import statement_csv
+from accounts.credit.statement_pdf import Language, statement_pdf
 from accounts.domain.account import Account
+from accounts.domain.errors import UnknownError
 from accounts.handlers import account_unknown
 from accounts.store import AccountStore
 from carillon.http.pagination import CursorParameter, Limit, Page, add_next_link, decode_cursor, encode_cursor
@@ -17,6 +22,8 @@ from carillon.runtime.clock import Clock, rfc3339
 from carillon.runtime.money import MOST_MICROS
 
 AccountId = Annotated[str, Path(alias="id", examples=["acc_0123456789abcdefghjkmnpqrs"])]
+
+Month = Annotated[str, Path(pattern="^20[2-9][0-9]-(0[1-9]|1[0-2])$", examples=["2026-11"])]
 
 
 class BalanceView(BaseModel):
@@ -28,6 +35,7 @@ class BalanceView(BaseModel):
     available_micros: int
     held_micros: int = Field(description="for messages that no operator has taken yet, and credit about to be spent")
     limit_micros: int = Field(description="how far below zero it may go: 0 or less")
+    low_balance: bool = Field(description="the balance is at or below the account's `low_balance_micros`")
 
     @classmethod
     def of(cls, account: Account, balance: Balance | None) -> "BalanceView":
@@ -40,6 +48,7 @@ class BalanceView(BaseModel):
             available_micros=balance.available,
             held_micros=balance.held + balance.leased,
             limit_micros=balance.limit,
+            low_balance=bool(account.low_balance_micros) and balance.total <= account.low_balance_micros,
         )
 
 
@@ -97,7 +106,7 @@ class TrialBalance(BaseModel):
     wrong: list[str]
 
 
-def own_routes(ledger: Ledger, account_of_key: Callable[..., Awaitable[Account]]) -> APIRouter:
+def own_routes(ledger: Ledger, account_of_key: Callable[..., Awaitable[Account]], clock: Clock) -> APIRouter:
     """What an account sees of its credit."""
     router = APIRouter(prefix="/v1/ledger", tags=["credit"])
     own = Depends(account_of_key)
@@ -106,6 +115,26 @@ def own_routes(ledger: Ledger, account_of_key: Callable[..., Awaitable[Account]]
     async def read_balance(account: Annotated[Account, own]) -> BalanceView:
         """What there is, and what of it is held."""
         return BalanceView.of(account, await ledger.balance(account.id))
+
+    @router.get("/statements/{month}.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+    async def read_statement_csv(account: Annotated[Account, own], month: Month) -> Response:
+        """A month's balances, sums by day and kind, and messages by destination."""
+        statement = await _statement(ledger, account, month, clock.now_ms())
+        return _file(statement_csv(statement).encode(), "text/csv; charset=utf-8", f"carillon-{month}.csv")
+
+    @router.get(
+        "/statements/{month}.pdf", response_class=Response, responses={200: {"content": {"application/pdf": {}}}}
+    )
+    async def read_statement_pdf(
+        account: Annotated[Account, own],
+        month: Month,
+        lang: Annotated[Language | None, Query(description="default: French for accounts of France")] = None,
+    ) -> Response:
+        """The same on paper."""
+        statement = await _statement(ledger, account, month, clock.now_ms())
+        language = lang or ("fr" if account.country == "FR" else "en")
+        body = await asyncio.to_thread(statement_pdf, statement, language)
+        return _file(body, "application/pdf", f"carillon-{month}.pdf")
 
     @router.get("")
     async def list_entries(
@@ -116,9 +145,9 @@ def own_routes(ledger: Ledger, account_of_key: Callable[..., Awaitable[Account]]
         limit: Limit = 50,
     ) -> Page[EntryView]:
         """The account's entries, oldest first."""
-        after = decode_cursor(cursor, str) if cursor else None
+        after = decode_cursor(cursor, tuple[int, str]) if cursor else None
         found = await ledger.entries(account.id, after=after, limit=limit + 1)
-        more = encode_cursor(found[limit - 1].key) if len(found) > limit else None
+        more = encode_cursor((found[limit - 1].at, found[limit - 1].key)) if len(found) > limit else None
         add_next_link(request, response, more)
         return Page(items=[EntryView.of(entry) for entry in found[:limit]], next=more)
 
@@ -165,6 +194,17 @@ def admin_routes(ledger: Ledger, accounts: AccountStore, clock: Clock, token: st
         return TrialBalance(balances=not wrong, wrong=wrong[:100])
 
     return router
+
+
+async def _statement(ledger: Ledger, account: Account, month: str, now: int) -> Statement:
+    begin, end = month_bounds(month)
+    if begin > now or end <= account.created_at:
+        raise UnknownError("statement_unknown", "the account has no statement of this month")
+    return await ledger.statement(account, month, now)
+
+
+def _file(body: bytes, media_type: str, name: str) -> Response:
+    return Response(body, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 async def _found(accounts: AccountStore, account_id: str) -> Account:

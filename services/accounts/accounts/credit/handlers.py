@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from accounts.credit.ledger import Charge, Ledger, UnknownLeaseError
+from accounts.credit.batch import Charge
+from accounts.credit.ledger import Ledger, UnknownLeaseError
 from accounts.credit.rules import LEASE_S, ChargeState, settled
 from accounts.store import AccountStore
 from carillon.bus import Bus, Delivery, Reject
@@ -13,6 +14,7 @@ from carillon.events.catalogue import LEASE_ANSWERED, LEASE_ENDED
 from carillon.events.credit import LEASE_LATER, LeaseAnswered, LeaseEnded, LeaseRequested
 from carillon.events.message import Accepted, StatusChanged
 from carillon.runtime.clock import Clock
+from carillon.sms.numbers import country_of
 
 log = structlog.get_logger(__name__)
 
@@ -105,4 +107,11 @@ class EndExpiredLeases:
 
 def _charge(record: Accepted | StatusChanged) -> Charge:
     assert record.lease_id is not None
-    return Charge(message=record.id, account=record.account, lease=record.lease_id, micros=record.price_micros or 0)
+    return Charge(
+        message=record.id,
+        account=record.account,
+        lease=record.lease_id,
+        micros=record.price_micros or 0,
+        country=country_of(record.number),
+        parts=record.parts,
+    )

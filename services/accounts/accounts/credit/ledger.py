@@ -9,20 +9,26 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 
 import msgspec
 from msgspec import Struct
-from pymongo import UpdateOne
+from pymongo import ReturnDocument, UpdateOne
 
-from accounts.credit.entry import CUSTOMER, Entry, Kind, Line, move
+from accounts.credit.batch import Batch, Charge, made
+from accounts.credit.entry import CUSTOMER, Entry, move
 from accounts.credit.rules import LEASE_S, ChargeState, grant
+from accounts.credit.statement import Statement, read_statement
+from accounts.credit.trial_balance import check_book
+from accounts.domain.account import Account
 from carillon.events.credit import LeaseRequested
 from carillon.mongo import Database, Document, Index, Mongo, Session, ensure_indexes
-from carillon.runtime.ids import new_id
 
 INDEXES = {
     # an index makes its collection: none can be made inside of a transaction
     "balances": (Index(("currency",)),),
     "entries": (Index(("account", "at", "_id")),),
     "leases": (Index(("expires_at",), where={"state": "open"}),),
-    "charges": (Index(("account", "state")),),
+    "charges": (
+        Index(("account", "state")),
+        Index(("account", "settled_at"), where={"settled_at": {"$exists": True}}),
+    ),
 }
 
 
@@ -42,17 +48,12 @@ class Balance(Struct, frozen=True, kw_only=True):
         return self.available + self.leased + self.held
 
 
-class Charge(Struct, frozen=True, kw_only=True):
-    """What a message costs, and the lease that pays."""
-
-    message: int
-    account: str
-    lease: str
-    micros: int
-
-
 class UnknownLeaseError(Exception):
-    """A message names a lease that was never given: its record is no message of ours."""
+    """A message names a lease that was never given to its account: its record is no message of ours."""
+
+
+class CurrencyError(Exception):
+    """An entry in another currency than the account's balance: one balance is in one currency."""
 
 
 class Ledger:
@@ -76,15 +77,18 @@ class Ledger:
     # -- money in and out -----------------------------------------------------------------------------------
 
     async def post(self, entry: Entry) -> bool:
-        """A top-up, a refund or an adjustment; False when an entry of that key was made before."""
+        """A top-up, a refund or an adjustment; False when an entry of that key was made before.
 
-        async def work(session: Session) -> bool:
-            if await self._entries.find_one({"_id": entry.key}, session=session):
-                return False
-            await self._write(session, [entry])
-            return True
+        Raises `CurrencyError`.
+        """
+        return await self._mongo.transaction(lambda session: self.post_within(session, entry))
 
-        return await self._mongo.transaction(work)
+    async def post_within(self, session: Session, entry: Entry) -> bool:
+        """The same as a part of a transaction that writes more."""
+        if await self._entries.find_one({"_id": entry.key}, session=session):
+            return False
+        await self._write(session, [entry])
+        return True
 
     async def set_limit(self, account: str, currency: str, limit: int) -> None:
         """How far below zero `available` may be lent: 0 or less."""
@@ -97,10 +101,14 @@ class Ledger:
         document = await self._balances.find_one({"_id": account})
         return None if document is None else _balance(document)
 
-    async def entries(self, account: str, *, after: str | None = None, limit: int = 100) -> list[Entry]:
-        """An account's entries, oldest first."""
-        cursor = self._entries.find({"account": account, **({"_id": {"$gt": after}} if after else {})})
-        return [_entry(document) async for document in cursor.sort("_id", 1).limit(limit)]
+    async def entries(self, account: str, *, after: tuple[int, str] | None = None, limit: int = 100) -> list[Entry]:
+        """An account's entries, oldest first, those after a moment and key (two may have one moment)."""
+        wanted: Document = {"account": account}
+        if after:
+            at, key = after
+            wanted["$or"] = [{"at": {"$gt": at}}, {"at": at, "_id": {"$gt": key}}]
+        cursor = self._entries.find(wanted).sort([("at", 1), ("_id", 1)]).limit(limit)
+        return [_entry(document) async for document in cursor]
 
     # -- leases ---------------------------------------------------------------------------------------------
 
@@ -127,7 +135,7 @@ class Ledger:
             await self._leases.insert_one(lease, session=session)
             if micros:
                 lines = move("available", "leased", micros)
-                await self._write(session, [_made(asked.account, balance.currency, "lease", lines, at, asked.lease)])
+                await self._write(session, [made(asked.account, balance.currency, "lease", lines, at, asked.lease)])
             return micros
 
         return await self._mongo.transaction(work)
@@ -170,12 +178,16 @@ class Ledger:
         async def work(session: Session) -> None:
             known = await self._known(session, charges.keys())
             leases = await self._leases_of(session, charges.values(), ended)
-            unknown = {charge.lease for charge in charges.values()} - leases.keys()
+            unknown = {
+                charge.lease
+                for charge in charges.values()
+                if charge.lease not in leases or leases[charge.lease]["account"] != charge.account
+            }
             if unknown:
                 raise UnknownLeaseError(", ".join(sorted(unknown)))
-            book = _Book(leases, at)
-            made = [charge for id_, charge in charges.items() if id_ not in known]
-            for charge in made:
+            book = Batch(leases, at)
+            fresh = [charge for id_, charge in charges.items() if id_ not in known]
+            for charge in fresh:
                 book.charge(charge)
             moved: dict[int, ChargeState] = {}
             for id_, state in settled.items():
@@ -184,8 +196,8 @@ class Ledger:
                     book.settle(charges[id_], state)
             for lease in ended:
                 book.end(lease)
-            if made:
-                documents = [_charge_document(charge, moved.get(charge.message, "held"), at) for charge in made]
+            if fresh:
+                documents = [_charge_document(charge, moved.get(charge.message, "held"), at) for charge in fresh]
                 await self._charges.insert_many(documents, session=session)
             for state in ("captured", "released"):
                 ids = [id_ for id_, new in moved.items() if new == state and id_ in known]
@@ -226,117 +238,20 @@ class Ledger:
                 if line.book in CUSTOMER:
                     sums[entry.account, entry.currency][line.book] += line.micros
         for (account, currency), books in sums.items():
-            await self._balances.update_one(
-                {"_id": account}, {"$inc": dict(books), "$setOnInsert": {"currency": currency}}, upsert=True,
-                session=session,
+            known = await self._balances.find_one_and_update(
+                {"_id": account}, {"$inc": dict(books), "$setOnInsert": {"currency": currency}}, {"currency": 1},
+                upsert=True, return_document=ReturnDocument.AFTER, session=session,
             )  # fmt: skip
+            if known["currency"] != currency:  # raising undoes the transaction
+                raise CurrencyError(f"{account} has its credit in {known['currency']}, not in {currency}")
 
-    # -- proof ----------------------------------------------------------------------------------------------
+    async def statement(self, account: Account, month: str, now: int) -> Statement:
+        """A month (`2026-11`) of the account."""
+        return await read_statement(self._mongo, self._database, account, month, now)
 
-    async def trial_balance(self) -> AsyncIterator[str]:
+    def trial_balance(self) -> AsyncIterator[str]:
         """Everything that is wrong with the book, a sentence each; nothing: it balances."""
-        sums = self._entries.aggregate(
-            [
-                {"$unwind": "$lines"},
-                {
-                    "$group": {
-                        "_id": {"account": "$account", "currency": "$currency", "book": "$lines.book"},
-                        "micros": {"$sum": "$lines.micros"},
-                    }
-                },
-            ],
-            allowDiskUse=True,
-        )
-        by_currency: dict[str, int] = defaultdict(int)
-        by_account: dict[str, dict[str, int]] = defaultdict(dict)
-        async for row in sums:
-            by_currency[row["_id"]["currency"]] += row["micros"]
-            by_account[row["_id"]["account"]][row["_id"]["book"]] = row["micros"]
-        for currency, micros in by_currency.items():
-            if micros:
-                yield f"the entries in {currency} add up to {micros} micro-units, not to zero"
-        async for document in self._balances.find({}):
-            for book in CUSTOMER:
-                if document.get(book, 0) != by_account[document["_id"]].get(book, 0):
-                    yield f"{document['_id']}: its balance has {document.get(book, 0)} {book}, its entries another sum"
-        async for line in self._check_parts(by_account):
-            yield line
-
-    async def _check_parts(self, by_account: Mapping[str, Mapping[str, int]]) -> AsyncIterator[str]:
-        leased = await self._sums("leases", {"state": "open"}, {"$subtract": ["$granted", "$charged"]})
-        held = await self._sums("charges", {"state": "held"}, "$micros")
-        for account, books in by_account.items():
-            if books.get("leased", 0) != leased.get(account, 0):
-                yield f"{account}: {books.get('leased', 0)} leased, and open leases of {leased.get(account, 0)}"
-            if books.get("held", 0) != held.get(account, 0):
-                yield f"{account}: {books.get('held', 0)} held, and held charges of {held.get(account, 0)}"
-
-    async def _sums(self, collection: str, where: Document, amount: object) -> dict[str, int]:
-        cursor = self._database[collection].aggregate(
-            [{"$match": where}, {"$group": {"_id": "$account", "micros": {"$sum": amount}}}]
-        )
-        return {row["_id"]: int(row["micros"]) async for row in cursor}
-
-
-class _Book:
-    """What one batch changes: sums for each account, so that a batch is a few entries and not one a message."""
-
-    def __init__(self, leases: Mapping[str, Document], at: int) -> None:
-        self._leases = leases
-        self._at = at
-        self._moves: dict[tuple[str, str, Kind, str, str], int] = defaultdict(int)
-        self._charged: dict[str, int] = defaultdict(int)
-        self._ended: set[str] = set()
-
-    def charge(self, charge: Charge) -> None:
-        """From the lease to held; of a lease that has ended, or spent more than it was lent, from what is available."""
-        lease = self._leases[charge.lease]
-        left = 0
-        if lease["state"] == "open":
-            left = min(max(lease["granted"] - lease["charged"] - self._charged[charge.lease], 0), charge.micros)
-            self._charged[charge.lease] += left
-        self._move(charge.account, "charge", "leased", "held", left, lease)
-        self._move(charge.account, "charge", "available", "held", charge.micros - left, lease)
-
-    def settle(self, charge: Charge, state: ChargeState) -> None:
-        """Earned, or given back."""
-        kind: Kind = "capture" if state == "captured" else "release"
-        target = "revenue" if state == "captured" else "available"
-        self._move(charge.account, kind, "held", target, charge.micros, self._leases[charge.lease])
-
-    def end(self, lease_id: str) -> None:
-        """What was not spent goes back."""
-        lease = self._leases.get(lease_id)
-        if lease is None or lease["state"] != "open" or lease_id in self._ended:
-            return
-        self._ended.add(lease_id)
-        left = lease["granted"] - lease["charged"] - self._charged[lease_id]
-        self._move(lease["account"], "lease_end", "leased", "available", left, lease)
-
-    @property
-    def leases_changed(self) -> dict[str, Document]:
-        """Updates by lease."""
-        changes: dict[str, Document] = {
-            lease: {"$inc": {"charged": micros}} for lease, micros in self._charged.items() if micros
-        }
-        for lease in self._ended:
-            changes.setdefault(lease, {})["$set"] = {"state": "ended"}
-        return changes
-
-    def entries(self) -> list[Entry]:
-        """One for each account, kind and pair of books."""
-        return [
-            _made(account, currency, kind, move(source, target, micros), self._at, None)
-            for (account, currency, kind, source, target), micros in self._moves.items()
-            if micros
-        ]
-
-    def _move(self, account: str, kind: Kind, source: str, target: str, micros: int, lease: Document) -> None:
-        self._moves[account, lease["currency"], kind, source, target] += micros
-
-
-def _made(account: str, currency: str, kind: Kind, lines: tuple[Line, ...], at: int, ref: str | None) -> Entry:
-    return Entry(key=new_id("ent"), account=account, currency=currency, kind=kind, lines=lines, at=at, ref=ref)
+        return check_book(self._mongo, self._database)
 
 
 def _charge_document(charge: Charge, state: ChargeState, at: int) -> Document:
@@ -345,7 +260,10 @@ def _charge_document(charge: Charge, state: ChargeState, at: int) -> Document:
         "account": charge.account,
         "lease": charge.lease,
         "micros": charge.micros,
+        "country": charge.country,
+        "parts": charge.parts,
         "state": state,
+        **({} if state == "held" else {"settled_at": at}),
         "at": at,
     }
 

@@ -51,7 +51,11 @@ class Callback(Struct, frozen=True, kw_only=True):
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """One tenant. `version` grows by one with each change."""
+    """One tenant. `version` grows by one with each change.
+
+    Quotas, `unusual_per_hour` and `low_balance_micros` are off at 0. A country of `held_countries` was written to more
+    than is usual, and waits for somebody to allow it.
+    """
 
     id: str
     version: int = 1
@@ -66,6 +70,12 @@ class Account(Struct, frozen=True, kw_only=True):
     currency: str = "EUR"
     price_list: str | None = None
     discount_permille: int = 0
+    low_balance_micros: int = 0
+    quota_per_s: int = 0
+    quota_per_day: int = 0
+    unusual_per_hour: int = 0
+    usual_countries: tuple[str, ...] = ()
+    held_countries: tuple[str, ...] = ()
     callback: Callback | None = None
     doors: tuple[Door, ...] = ()
     api_keys: tuple[ApiKey, ...] = ()
@@ -89,6 +99,11 @@ class Account(Struct, frozen=True, kw_only=True):
             currency=self.currency,
             price_list=self.price_list,
             discount_permille=self.discount_permille,
+            quota_per_s=self.quota_per_s,
+            quota_per_day=self.quota_per_day,
+            unusual_per_hour=self.unusual_per_hour,
+            usual_countries=list(self.usual_countries),
+            held_countries=list(self.held_countries),
             lost_after_s=self.lost_after_s,
             doors=[
                 DoorSaid(

@@ -21,7 +21,9 @@ MAX_SECRETS = 2
 def with_fields(account: Account, fields: dict[str, Any]) -> Account:
     """The account's own fields and its state. A closed account stays closed."""
     _not_closed(account)
-    return with_valid_sender(replace(account, **fields))
+    changed = replace(account, **fields)
+    held = tuple(country for country in changed.held_countries if country not in changed.usual_countries)
+    return with_valid_sender(replace(changed, held_countries=held))
 
 
 def with_valid_sender(account: Account) -> Account:
@@ -31,6 +33,34 @@ def with_valid_sender(account: Account) -> Account:
     except ValueError as error:
         raise InvalidError("sender_invalid", str(error), "default_sender") from error
     return replace(account, default_sender=value)
+
+
+def with_usual_country(account: Account, country: str) -> Account:
+    """It may send there as much as it likes: what was held is let go."""
+    _not_closed(account)
+    usual = tuple(sorted({*account.usual_countries, country}))
+    return replace(account, usual_countries=usual, held_countries=_without(account.held_countries, country))
+
+
+def without_usual_country(account: Account, country: str) -> Account:
+    """Messages there are counted again, and a hold is ended: it may come back."""
+    _not_closed(account)
+    return replace(
+        account,
+        usual_countries=_without(account.usual_countries, country),
+        held_countries=_without(account.held_countries, country),
+    )
+
+
+def with_held_country(account: Account, country: str) -> Account:
+    """Messages there wait for somebody to allow it; a usual country is not held."""
+    if country in (account.country, *account.usual_countries) or not account.unusual_per_hour:
+        return account
+    return replace(account, held_countries=tuple(sorted({*account.held_countries, country})))
+
+
+def _without(countries: tuple[str, ...], country: str) -> tuple[str, ...]:
+    return tuple(known for known in countries if known != country)
 
 
 def with_door(account: Account, door: Door) -> Account:

@@ -12,7 +12,7 @@ from carillon.events.base import LANES
 from carillon.events.message import Accepted, Deferred
 from carillon.http.idempotency import Answer, Idempotency, fingerprint
 from carillon.http.principal import Principal
-from carillon.http.problem import FieldError, Problem
+from carillon.http.problem import FieldError, Problem, retry_after
 from carillon.runtime.clock import Clock
 from carillon.telemetry import metrics, traces
 from ingest.acceptance import Acceptance, Ids
@@ -26,7 +26,7 @@ from ingest.till import Till
 PATH: Final = "/v1/messages"
 QUOTE_PATH: Final = "/v1/messages/quote"
 
-_STATUS: Final = {"json_invalid": 400, "credit_exhausted": 402}
+_STATUS: Final = {"json_invalid": 400, "credit_exhausted": 402, "quota_exceeded": 429}
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -179,4 +179,5 @@ def _problem(refusal: Refusal, at: str = "") -> Problem:
     pointer = "#" + at + ("/" + refusal.field.replace(".", "/") if refusal.field else "")
     status = _STATUS.get(refusal.code, 422)
     error = FieldError(refusal.code, refusal.detail, pointer=pointer)
-    return Problem(status, refusal.code, refusal.detail, errors=[error])
+    headers = retry_after(refusal.retry_after_s) if refusal.retry_after_s is not None else None
+    return Problem(status, refusal.code, refusal.detail, errors=[error], headers=headers)
