@@ -95,6 +95,8 @@ class World:
                 number=message.number,
                 lane=message.lane,
                 campaign=message.campaign,
+                price_micros=message.price_micros,
+                lease_id=message.lease_id,
             )
             for message in messages
             for status in reversed(["accepted", *self.fates.get(message.number, ("submitted", "delivered"))])
@@ -155,8 +157,8 @@ class Api:
                     return view
                 await asyncio.sleep(0.02)
 
-    async def known(self, world: World) -> None:
-        """Wait until the account's key is known."""
+    async def known(self, world: World, **fields: Any) -> None:
+        """Wait until the account's key is known; the account has these fields."""
         async with asyncio.timeout(60):
             while True:
                 try:
@@ -164,7 +166,7 @@ class Api:
                         return
                 except httpx.TransportError:
                     pass
-                await world.bus.publish(ACCOUNT_CHANGED, [account()])
+                await world.bus.publish(ACCOUNT_CHANGED, [account(**fields)])
                 await asyncio.sleep(0.1)
 
 

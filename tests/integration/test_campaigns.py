@@ -293,7 +293,7 @@ async def test_templates(world: World, api: Api) -> None:
     assert made["verdicts"]["fr"]["encoding"] == "gsm"
     world.people = [Recipient(number="33612345678", name="Anne", language="en-GB")]
     preview = await api.call("POST", f"{path}:preview", {"number": "0612345678"})
-    assert preview == {"text": "Hi Anne, €", "encoding": "gsm", "parts": 1}
+    assert preview == {"text": "Hi Anne, €", "encoding": "gsm", "parts": 1, "price_micros": None, "currency": None}
     assert (await api.call("POST", f"{path}:preview", {"variables": {"Name": "Bob"}}))["text"] == "Salut Bob"
     missing = await api.ask("POST", f"{path}:preview", {"language": "en"})
     assert (missing.status_code, missing.json()["code"]) == (422, "value_missing")

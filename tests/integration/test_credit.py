@@ -5,29 +5,23 @@ import random
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.integration.credit_rig import ACCOUNT, Bank, becomes, top_up, wrongs
 
 from accounts.credit.entry import Entry, move
-from accounts.credit.handlers import EndExpiredLeases, LendCredit, SettleCharges
+from accounts.credit.handlers import EndExpiredLeases
 from accounts.credit.ledger import Charge, Ledger, UnknownLeaseError
-from accounts.domain.account import Account
-from accounts.store import AccountStore
-from carillon.bus import Subscription
-from carillon.bus.rabbit import RabbitBus
-from carillon.bus.topology import ACCOUNTS_CHARGES, ACCOUNTS_LEASES
-from carillon.credit import CreditExhaustedError, Purse
+from carillon.credit import CreditExhaustedError
 from carillon.events.base import Record
 from carillon.events.catalogue import MESSAGE_ACCEPTED, MESSAGE_STATUS
 from carillon.events.credit import LeaseRequested
 from carillon.events.message import Accepted, Status, StatusChanged
-from carillon.mongo import TEMPORARY_ERRORS, Mongo
+from carillon.mongo import Mongo
 from carillon.runtime.clock import SystemClock
-from carillon.runtime.ids import new_id
 from carillon.testing.builders import an_accepted
 
 pytestmark = pytest.mark.integration
 
 PRICE = 45_000
-ACCOUNT = "acc_1"
 
 
 @pytest.fixture
@@ -43,17 +37,6 @@ async def ledger(mongo: Mongo) -> Ledger:
     ledger = Ledger(mongo, mongo.database("accounts"))
     await ledger.start()
     return ledger
-
-
-async def top_up(ledger: Ledger, micros: int, key: str = "") -> bool:
-    lines = move("cash", "available", micros)
-    return await ledger.post(
-        Entry(key=key or new_id("ent"), account=ACCOUNT, currency="EUR", kind="topup", lines=lines, at=1)
-    )
-
-
-async def wrongs(ledger: Ledger) -> list[str]:
-    return [line async for line in ledger.trial_balance()]
 
 
 async def lend(ledger: Ledger, lease: str, needed: int, wanted: int, at: int = 1) -> int:
@@ -131,43 +114,6 @@ async def test_the_book_balances_after_any_script_run_by_several_at_once(ledger:
     balance = await ledger.balance(ACCOUNT)
     assert balance is not None
     assert balance.leased == 0
-
-
-async def becomes(ledger: Ledger, expected: tuple[int, int, int]) -> bool:
-    """Whether available, leased and held come to be so within 30 s."""
-    for _ in range(300):
-        balance = await ledger.balance(ACCOUNT)
-        if balance is not None and (balance.available, balance.leased, balance.held) == expected:
-            return True
-        await asyncio.sleep(0.1)
-    return False
-
-
-class Bank:
-    """accounts' part of it, on the real bus."""
-
-    def __init__(self, amqp_url: str, mongo: Mongo, ledger: Ledger) -> None:
-        self.clock = SystemClock()
-        self.ledger = ledger
-        self.accounts = AccountStore(mongo.database("accounts"))
-        self.bus = RabbitBus(amqp_url, name="bank", temporary=TEMPORARY_ERRORS)
-
-    async def start(self) -> None:
-        await self.accounts.start()
-        await self.accounts.add(Account(id=ACCOUNT, name="Shop", prepaid=True, created_at=1, changed_at=1))
-        await self.bus.start()
-        await self.bus.subscribe(
-            Subscription(ACCOUNTS_LEASES, LendCredit(self.ledger, self.accounts, self.bus, self.clock))
-        )
-        await self.bus.subscribe(Subscription(ACCOUNTS_CHARGES, SettleCharges(self.ledger, self.clock), max_wait_s=0.1))
-
-    async def purse(self, amqp_url: str) -> tuple[RabbitBus, Purse]:
-        process = new_id("ing")
-        bus = RabbitBus(amqp_url, name=process, temporary=TEMPORARY_ERRORS)
-        await bus.start()
-        purse = Purse(bus, service="ingest", process=process, clock=self.clock)
-        await purse.start()
-        return bus, purse
 
 
 async def test_a_hundred_senders_get_exactly_what_the_balance_pays(

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from campaign_scheduler.domain.campaign import Action, Campaign, acted, started
 from campaign_scheduler.domain.drafts import checked_numbers, frozen, with_fields, with_rate
-from campaign_scheduler.domain.errors import ConflictError, InvalidError, UnknownError
+from campaign_scheduler.domain.errors import ConflictError, CreditError, InvalidError, UnknownError
 from campaign_scheduler.domain.placeholders import ValueMissing
 from campaign_scheduler.domain.texts import Texts
+from campaign_scheduler.paying import Cashier, Pricer
 from campaign_scheduler.quoting import Quoting
 from campaign_scheduler.runners import Runners
 from campaign_scheduler.store import Stores
@@ -41,6 +42,8 @@ class ChangeCampaigns:
         self,
         stores: Stores,
         quoting: Quoting,
+        pricer: Pricer,
+        cashier: Cashier,
         runners: Runners,
         bus: Bus,
         ids: NodeLease,
@@ -52,6 +55,8 @@ class ChangeCampaigns:
         self._templates = stores.templates
         self._quotes = stores.quotes
         self._quoting = quoting
+        self._pricer = pricer
+        self._cashier = cashier
         self._runners = runners
         self._bus = bus
         self._ids = ids
@@ -105,8 +110,8 @@ class ChangeCampaigns:
         campaign = await self._own(account.id, campaign_id)
         if campaign.state in ("running", "scheduled"):
             return campaign
-        if account.prepaid:
-            raise ConflictError("prepaid_unavailable", "campaigns are not charged to credit: the account is prepaid")
+        if not self._pricer.is_known(account.id):
+            raise ConflictError("no_price_list", "the account is prepaid, and no price list is known for it")
         ready = await self._frozen(campaign, account)
         quote: Quote | None = None
         if campaign.state == "draft" and Texts(ready.contents, ready.language).needed:
@@ -150,7 +155,10 @@ class ChangeCampaigns:
     async def test(
         self, account: AccountChanged, campaign_id: str, numbers: list[str], recipient: Recipient
     ) -> list[Accepted]:
-        """Send the text to one's own numbers, with these values; it counts in no campaign."""
+        """Send the text to one's own numbers, with these values; it counts in no campaign, and costs what it costs.
+
+        Raises `CreditError` when the account cannot pay for all of it.
+        """
         campaign = await self._frozen(await self._own(account.id, campaign_id), account)
         texts = Texts(campaign.contents, campaign.language, campaign.stop_mention)
         try:
@@ -159,6 +167,10 @@ class ChangeCampaigns:
             raise InvalidError(error.code, str(error), "variables") from error
         now_ms = self._clock.now_ms()
         to = checked_numbers(numbers, account.country, "to")
+        pricing = self._pricer.of(account.id)
+        prices = {number: pricing.price(number, written.parts) for number in to}
+        if account.prepaid and None in prices.values():
+            raise InvalidError("no_price", "the account's price list has no price for one of these numbers", "to")
         messages = [
             Accepted(
                 id=self._ids.next(),
@@ -173,11 +185,18 @@ class ChangeCampaigns:
                 accepted_at=now_ms,
                 on_ambiguous=account.on_ambiguous,
                 client_ref=f"test {campaign.id}",
+                price_micros=micros,
             )
-            for number in to
+            for number, micros in prices.items()
         ]
-        await self._bus.publish(MESSAGE_ACCEPTED, messages, lane="urgent")
-        return messages
+        paid = await self._cashier.pay(account.id, messages)
+        try:
+            if len(paid.messages) < len(messages):
+                raise CreditError(is_known=paid.is_broke)
+            await self._bus.publish(MESSAGE_ACCEPTED, paid.messages, lane="urgent")
+        finally:
+            self._cashier.close(paid.messages)
+        return paid.messages
 
     async def _complete_quote(self, campaign: Campaign) -> Quote:
         quote = await self._quoting.begin(campaign)

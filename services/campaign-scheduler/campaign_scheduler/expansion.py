@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from campaign_scheduler.domain.campaign import ENDED, Campaign
 from campaign_scheduler.domain.page import NO_PROFILE, lives_in_alsace, page_of
 from campaign_scheduler.domain.texts import Texts
+from campaign_scheduler.paying import Pricer
 from campaign_scheduler.quoting import PREFIX, Quoting
 from campaign_scheduler.requests import PageRequests
 from campaign_scheduler.store import Stores
@@ -32,6 +33,7 @@ class TakePages:
         self,
         stores: Stores,
         quoting: Quoting,
+        pricer: Pricer,
         requests: PageRequests,
         ids: NodeLease,
         clock: Clock,
@@ -40,6 +42,7 @@ class TakePages:
         self._campaigns = stores.campaigns
         self._pages = stores.pages
         self._quoting = quoting
+        self._pricer = pricer
         self._requests = requests
         self._ids = ids
         self._clock = clock
@@ -64,6 +67,9 @@ class TakePages:
             return
         if campaign.state in ENDED or record.page != campaign.pages:
             return  # told again, or too late
+        if not self._pricer.is_known(campaign.account):
+            log.warning("page.without_prices", campaign=campaign.id)
+            return  # it is asked for again in a moment
         after, is_last = await self._store(campaign, record)
         await self._campaigns.page_came(campaign.id, record.page, after, is_last=is_last)
         self._wake(campaign.id)
@@ -72,7 +78,8 @@ class TakePages:
     async def _store(self, campaign: Campaign, record: AudiencePage) -> tuple[str, bool]:
         """The end of the page that counts: this one, or the one that was stored before it."""
         now_ms = self._clock.now_ms()
-        page = page_of(campaign, self._texts_of(campaign), record.recipients, self._ids.run, now_ms)
+        texts, pricing = self._texts_of(campaign), self._pricer.of(campaign.account)
+        page = page_of(campaign, texts, record.recipients, self._ids.run, now_ms, pricing)
         after = record.recipients[-1].number if record.recipients else campaign.after
         alsatians: list[str] = []
         if campaign.profile != NO_PROFILE:

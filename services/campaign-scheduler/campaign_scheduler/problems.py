@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from campaign_scheduler.domain.errors import ConflictError, InvalidError, RuleError, UnknownError
-from carillon.http.problem import FieldError, Problem, overloaded
+from campaign_scheduler.domain.errors import ConflictError, CreditError, InvalidError, RuleError, UnknownError
+from carillon.http.problem import FieldError, Problem, overloaded, retry_after
 from carillon.mongo import TEMPORARY_ERRORS
 from carillon.mongo.nodes import NoNodeError
 
@@ -16,11 +16,19 @@ def _refused(error: Exception) -> Problem:
     return Problem(_STATUS[type(error)], error.code, error.detail, errors=fields)
 
 
+def _unpaid(error: Exception) -> Problem:
+    assert isinstance(error, CreditError)
+    if error.is_known:
+        return Problem(402, error.code, error.detail)
+    return Problem(503, error.code, error.detail, headers=retry_after(2))
+
+
 def _away(_error: Exception) -> Problem:
     return overloaded(2, "The database or the broker can't be reached just now; try again.")
 
 
 TRANSLATIONS: dict[type[Exception], Callable[[Exception], Problem]] = {
     RuleError: _refused,
+    CreditError: _unpaid,
     **dict.fromkeys((*TEMPORARY_ERRORS, NoNodeError), _away),
 }

@@ -7,8 +7,10 @@ import structlog
 from msgspec.structs import replace
 
 from campaign_scheduler.domain.campaign import Campaign
+from campaign_scheduler.domain.pricing import UNPRICED
 from campaign_scheduler.domain.quote import Counts, counted
 from campaign_scheduler.domain.texts import Texts
+from campaign_scheduler.paying import Pricer
 from campaign_scheduler.store import Stores
 from campaign_scheduler.store.quotes import Definition, Quote
 from carillon.bus import Bus
@@ -27,7 +29,8 @@ _POLL_S: Final = 0.05
 class Quoting:
     """Begins quotes, takes their pages, and asks again where no answer came."""
 
-    def __init__(self, stores: Stores, bus: Bus, clock: Clock) -> None:
+    def __init__(self, stores: Stores, pricer: Pricer, bus: Bus, clock: Clock) -> None:
+        self._pricer = pricer
         self._quotes = stores.quotes
         self._campaigns = stores.campaigns
         self._bus = bus
@@ -38,7 +41,10 @@ class Quoting:
         await self.begin(replace(campaign, contents={}))
 
     async def begin(self, campaign: Campaign, *, is_campaigns: bool = True) -> Quote:
-        """Begin to count; `campaign.contents` are frozen. With `is_campaigns` its estimate is set at the end."""
+        """Begin to count; `campaign.contents` are frozen.
+
+        With `is_campaigns` its estimate is set at the end, and it is priced.
+        """
         quote = Quote(
             id=new_id(PREFIX.rstrip("_")),
             account=campaign.account,
@@ -76,7 +82,8 @@ class Quoting:
         definition = quote.definition
         if definition.contents:
             texts = Texts(definition.contents, definition.language, definition.stop_mention)
-            quote.counts = counted(quote.counts, texts, record.recipients)
+            pricing = self._pricer.of(quote.account) if quote.campaign is not None else UNPRICED
+            quote.counts = counted(quote.counts, texts, record.recipients, pricing)
         else:
             quote.counts.recipients += len(record.recipients)
         quote.page += 1

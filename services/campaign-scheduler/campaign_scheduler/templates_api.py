@@ -11,6 +11,7 @@ from campaign_scheduler.domain.errors import ConflictError, InvalidError, Unknow
 from campaign_scheduler.domain.placeholders import ValueMissing, parse
 from campaign_scheduler.domain.template import Template, check_contents
 from campaign_scheduler.domain.texts import Texts
+from campaign_scheduler.paying import Pricer
 from campaign_scheduler.quoting import Quoting
 from campaign_scheduler.schemas import NewTemplate, PreviewRequest, TemplatePatch
 from campaign_scheduler.store.templates import TemplateStore
@@ -29,7 +30,7 @@ _CONTACT_S: Final = 5.0
 TemplateId = Annotated[str, Path(max_length=100, description="id or name")]
 
 
-def routes(templates: TemplateStore, quoting: Quoting, accounts: Directory, clock: Clock) -> APIRouter:
+def routes(templates: TemplateStore, quoting: Quoting, pricer: Pricer, accounts: Directory, clock: Clock) -> APIRouter:
     """`/v1/templates`."""
     router = APIRouter(prefix="/v1/templates", tags=["templates"])
     user = Annotated[Principal, Depends(require_scope(accounts, SCOPE, clock))]
@@ -98,10 +99,10 @@ def routes(templates: TemplateStore, quoting: Quoting, accounts: Directory, cloc
 
     @router.post("/{template_id}:preview")
     async def preview_template(template_id: TemplateId, given: PreviewRequest, principal: user) -> PreviewView:
-        """The text as one contact would get it, or with values. A value that is missing is an error."""
+        """The text as one contact would get it, with its price, or with values. A value that is missing is an error."""
         template = await own(principal, template_id)
         if given.number is not None:
-            return await _preview_contact(quoting, clock, principal, template, given.number)
+            return await _preview_contact(quoting, pricer, clock, principal, template, given.number)
         return _preview(template, given)
 
     return router
@@ -124,7 +125,7 @@ def _preview(template: Template, given: PreviewRequest) -> PreviewView:
 
 
 async def _preview_contact(
-    quoting: Quoting, clock: Clock, principal: Principal, template: Template, number: str
+    quoting: Quoting, pricer: Pricer, clock: Clock, principal: Principal, template: Template, number: str
 ) -> PreviewView:
     """An audience of one is counted: contacts says who that is."""
     now_ms = clock.now_ms()
@@ -148,7 +149,8 @@ async def _preview_contact(
     if not counts.samples:
         raise ConflictError("number_suppressed", "this number must not be written to", "number")
     written = Texts({template.language: counts.samples[0].replace("{", "{{").replace("}", "}}")}, template.language)
-    return PreviewView.of(written.write(Recipient(number=numbers[0])))
+    to = Recipient(number=numbers[0])
+    return PreviewView.priced(written.write(to), to.number, pricer.of(principal.account_id))
 
 
 def _contents(

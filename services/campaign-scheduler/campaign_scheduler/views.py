@@ -6,6 +6,7 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from campaign_scheduler.domain.campaign import Campaign, CampaignState, ContentClass
+from campaign_scheduler.domain.pricing import Pricing
 from campaign_scheduler.domain.progress import Pages, progress_of
 from campaign_scheduler.domain.template import Template
 from campaign_scheduler.domain.texts import Written
@@ -52,11 +53,19 @@ class PreviewView(BaseModel):
     text: str
     encoding: str
     parts: int
+    price_micros: Annotated[int | None, Field(description="to the contact's number; null: it has no price")] = None
+    currency: str | None = None
 
     @classmethod
     def of(cls, written: Written) -> "PreviewView":
-        """As it was written."""
+        """As it was written, without a price: that depends on where it goes."""
         return cls(**written._asdict())
+
+    @classmethod
+    def priced(cls, written: Written, number: str, pricing: Pricing) -> "PreviewView":
+        """As it would go to a number."""
+        micros = pricing.price(number, written.parts)
+        return cls(**written._asdict(), price_micros=micros, currency=None if micros is None else pricing.currency)
 
 
 class ProgressView(BaseModel):
@@ -91,6 +100,7 @@ class CampaignView(ProgressView):
     timezone: str
     rrule: str | None
     next_at: str | None
+    pause_reason: Annotated[str | None, Field(description="why it paused by itself: credit_exhausted")]
     rate_per_minute: int | None
     validity_s: int | None
     profile: str
@@ -111,7 +121,7 @@ class CampaignView(ProgressView):
             audience["numbers"] = len(audience["numbers"])
         same = (
             "id", "name", "text", "template", "sender", "timezone", "rrule", "rate_per_minute", "validity_s", "profile",
-            "alsace_moselle", "content_class", "parent", "occurrences",
+            "alsace_moselle", "content_class", "parent", "occurrences", "pause_reason",
         )  # fmt: skip
         times = ("start_at", "next_at", "created_at", "changed_at", "started_at", "ended_at")
         shown: dict[str, Any] = counts_of(campaign, pages)
@@ -143,7 +153,10 @@ class FullCampaignView(CampaignView):
 
 
 class QuoteView(BaseModel):
-    """What it would come to: `is_ready` false while it is still being counted. No price without a price list."""
+    """What it would come to: `is_ready` false while it is still being counted. No price without a price list.
+
+    A prepaid account writes to nobody without a price: those are refused (`no_price`), and unpriced.
+    """
 
     id: str
     is_ready: bool
@@ -157,14 +170,23 @@ class QuoteView(BaseModel):
     longest_parts: Annotated[int, Field(description="the worst case of the placeholders")]
     longest_text: str
     samples: list[str]
-    price_micros: int | None
+    price_micros: Annotated[int | None, Field(description="of all messages together, at this moment's prices")]
+    longest_micros: Annotated[int | None, Field(description="if every message took longest_parts")]
+    currency: Annotated[str | None, Field(description="ISO 4217")]
+    unpriced: Annotated[int, Field(description="recipients whose destination has no price")]
+    unpriced_numbers: Annotated[list[str], Field(description="the first of them")]
 
     @classmethod
     def of(cls, quote: Quote) -> "QuoteView":
         """As far as it was counted."""
         counts = msgspec.to_builtins(quote.counts)
         refused = [RefusedView(number=number, code=code) for number, code in counts.pop("refused_numbers")]
-        return cls(id=quote.id, is_ready=quote.is_ready, refused_numbers=refused, price_micros=None, **counts)
+        del counts["part_micros"]
+        counts["currency"] = quote.counts.currency or None
+        counts["longest_micros"] = quote.counts.longest_micros
+        if not quote.counts.currency:
+            counts["price_micros"] = counts["longest_micros"] = None
+        return cls(id=quote.id, is_ready=quote.is_ready, refused_numbers=refused, **counts)
 
 
 class TestView(BaseModel):

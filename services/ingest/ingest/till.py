@@ -5,6 +5,7 @@ from typing import Protocol
 
 from carillon.credit import CreditExhaustedError, Purse
 from carillon.events.account import AccountChanged
+from carillon.events.credit import LEASE_LATER
 from carillon.events.message import Accepted
 from carillon.sms.tariff import Tariff
 from ingest.domain.refusal import Refusal
@@ -40,7 +41,7 @@ class Till:
             return
         micros = message.price_micros
         if micros is None:
-            raise Refusal("no_price", "the account's price list has no price for this destination", "to")
+            raise _no_price()
         if micros:
             try:
                 message.lease_id = self._purse.spend_now(account.id, micros) or await self._purse.spend(
@@ -49,8 +50,25 @@ class Till:
             except CreditExhaustedError:
                 raise Refusal("credit_exhausted", "the account's credit does not pay for this message") from None
 
+    def book(self, account: AccountChanged, message: Accepted, send_at_ms: int) -> None:
+        """Put the price at `send_at_ms` on a message that is to be sent then; it is paid when it is released.
+
+        `Refusal` where a prepaid account has no price for it.
+        """
+        micros = message.price_micros = self.price(account, message.number, message.parts, send_at_ms)
+        if not account.prepaid:
+            return
+        if micros is None:
+            raise _no_price()
+        if micros:
+            message.lease_id = LEASE_LATER
+
     def close(self, messages: Sequence[Accepted]) -> None:
         """The messages are durable, or are not to be."""
         for message in messages:
             if message.lease_id is not None:
                 self._purse.done(message.lease_id)
+
+
+def _no_price() -> Refusal:
+    return Refusal("no_price", "the account's price list has no price for this destination", "to")

@@ -8,9 +8,11 @@ import pytest
 
 from carillon.bus import Delivery, Subscription
 from carillon.bus.topology import ACCOUNTS_LEASES
-from carillon.events.catalogue import LEASE_ANSWERED
-from carillon.events.credit import LeaseAnswered, LeaseRequested
+from carillon.events.catalogue import LEASE_ANSWERED, MESSAGE_DEFERRED
+from carillon.events.credit import LEASE_LATER, LeaseAnswered, LeaseRequested
+from carillon.runtime.clock import rfc3339
 from carillon.sms.tariff import Rate, Tariff
+from carillon.testing.clock import START_MS
 
 PREPAID = "ck_live_prepaid"
 
@@ -74,6 +76,20 @@ async def test_a_prepaid_account_spends_to_the_last_message(priced: Any) -> None
     assert all(message.lease_id for message in priced.said)
     elsewhere = await priced.post("/v1/messages", {"to": "+4915112345678", "text": "Hello"}, PREPAID)
     assert (elsewhere.status, elsewhere.json["code"]) == (422, "no_price")
+    await priced.purse.stop()
+
+
+async def test_what_is_sent_later_is_priced_now_and_paid_later(priced: Any) -> None:
+    await priced.purse.start()
+    later = {"to": "+33612345678", "text": "Hello", "send_at": rfc3339(START_MS + 60_000)}
+    answer = await priced.post("/v1/messages", later, PREPAID)
+    assert (answer.status, answer.json["status"]) == (202, "scheduled")
+    (deferred,) = priced.bus.records(MESSAGE_DEFERRED)
+    assert (deferred.message.price_micros, deferred.message.lease_id) == (45_000, LEASE_LATER)
+    elsewhere = await priced.post("/v1/messages", {**later, "to": "+4915112345678"}, PREPAID)
+    assert (elsewhere.status, elsewhere.json["code"]) == (422, "no_price")
+    billed = await priced.post("/v1/messages", later)
+    assert (billed.status, priced.bus.records(MESSAGE_DEFERRED)[-1].message.lease_id) == (202, None)
     await priced.purse.stop()
 
 

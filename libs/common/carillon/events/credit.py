@@ -5,11 +5,15 @@ process --message.accepted (lease_id, price_micros)--> accounts
 process --credit.lease_ended--> accounts, by the queue of the messages: whatever was spent is known by then
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
 from carillon.events.base import AccountId, Millis, Record
+
+# In place of a lease, on a message that is to be sent later: it is paid when it is released, and names its lease then.
+# What is told of its status may name either.
+LEASE_LATER: Final = "at_release"
 
 LeaseId = Annotated[str, Meta(description="lease, lse_...; chosen by the process that asks")]
 Process = Annotated[str, Meta(description="the process that spends it")]

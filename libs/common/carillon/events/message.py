@@ -48,7 +48,7 @@ class Accepted(Record, kw_only=True):
     ] = None
     callback_form: Annotated[CallbackForm | None, Meta(description="form of this message's receipts")] = None
     price_micros: Annotated[int | None, Meta(description="price of the whole message, micro-units")] = None
-    lease_id: Annotated[str | None, Meta(description="credit lease that pays for it")] = None
+    lease_id: Annotated[str | None, Meta(description="credit lease that pays for it; at_release: not yet")] = None
     rule: Annotated[str | None, Meta(description="rule of a legal window that deferred it")] = None
     trace: Annotated[str | None, Meta(description="W3C traceparent of the request, when it is sampled")] = None
 

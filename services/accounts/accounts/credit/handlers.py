@@ -10,7 +10,7 @@ from accounts.store import AccountStore
 from carillon.bus import Bus, Delivery, Reject
 from carillon.events.base import MAX_RECORDS
 from carillon.events.catalogue import LEASE_ANSWERED, LEASE_ENDED
-from carillon.events.credit import LeaseAnswered, LeaseEnded, LeaseRequested
+from carillon.events.credit import LEASE_LATER, LeaseAnswered, LeaseEnded, LeaseRequested
 from carillon.events.message import Accepted, StatusChanged
 from carillon.runtime.clock import Clock
 
@@ -56,7 +56,11 @@ class SettleCharges:
         self._clock = clock
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> None:
-        """Messages without a lease cost nothing here: their accounts are not prepaid."""
+        """Messages without a lease cost nothing here: their accounts are not prepaid.
+
+        A status of a message that was paid at its release does not name the lease: its charge is looked up, and one
+        that was never charged (cancelled, or refused for want of credit) has none.
+        """
         charges: dict[int, Charge] = {}
         states: dict[int, ChargeState] = {}
         ended: dict[str, None] = {}
@@ -65,11 +69,14 @@ class SettleCharges:
                 if isinstance(record, LeaseEnded):
                     ended[record.lease] = None
                 elif isinstance(record, Accepted | StatusChanged) and record.lease_id is not None:
-                    charges.setdefault(record.id, _charge(record))
+                    if record.lease_id != LEASE_LATER:
+                        charges.setdefault(record.id, _charge(record))
                     if isinstance(record, StatusChanged) and record.id not in states:
                         state = settled(record.status, record.previous)
                         if state is not None:
                             states[record.id] = state
+        charges |= await self._ledger.charges(states.keys() - charges.keys())
+        states = {id_: state for id_, state in states.items() if id_ in charges}
         try:
             await self._ledger.settle(charges, states, ended, self._clock.now_ms())
         except UnknownLeaseError as error:

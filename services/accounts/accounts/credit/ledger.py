@@ -5,7 +5,7 @@ leases    what is lent to a process                  charges   one a message: he
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -138,6 +138,21 @@ class Ledger:
         return [(document["_id"], document["account"]) async for document in cursor]
 
     # -- messages -------------------------------------------------------------------------------------------
+
+    async def charges(self, messages: Collection[int]) -> dict[int, Charge]:
+        """What was charged for these messages; those that were never charged are left out."""
+        if not messages:
+            return {}
+        found = self._charges.find({"_id": {"$in": list(messages)}})
+        return {
+            document["_id"]: Charge(
+                message=document["_id"],
+                account=document["account"],
+                lease=document["lease"],
+                micros=document["micros"],
+            )
+            async for document in found
+        }
 
     async def settle(
         self,

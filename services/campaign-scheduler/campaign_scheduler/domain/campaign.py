@@ -50,6 +50,7 @@ class Campaign(Struct, frozen=True, kw_only=True):
     rrule: str | None = None
     next_at: int | None = None  # of a scheduled one: when it starts, or comes again
     paused_from: CampaignState | None = None
+    pause_reason: str | None = None  # when it paused by itself: credit_exhausted
     parent: str | None = None  # the recurring campaign that this is one occurrence of
     occurrences: int = 0
     quote: str | None = None
@@ -82,6 +83,7 @@ def acted(campaign: Campaign, action: Action, now_ms: int) -> Campaign:
         campaign,
         state=target,
         paused_from=campaign.state if action == "pause" else None,
+        pause_reason=None,
         ended_at=now_ms if target == "cancelled" else None,
         changed_at=now_ms,
         version=campaign.version + 1,

@@ -21,3 +21,14 @@ class ConflictError(RuleError):
 
 class InvalidError(RuleError):
     """The values are wrong, or do not go together."""
+
+
+class CreditError(RuleError):
+    """The account's credit does not pay for it; not `is_known`: nobody could tell just now."""
+
+    def __init__(self, *, is_known: bool) -> None:
+        if is_known:
+            super().__init__("credit_exhausted", "the account's credit does not pay for this")
+        else:
+            super().__init__("credit_unavailable", "nobody can tell what credit the account has; try again")
+        self.is_known = is_known

@@ -4,7 +4,7 @@ A batch is what is said at once: the messages of a page that may go out at the s
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from campaign_scheduler.domain.campaign import Campaign
 from campaign_scheduler.domain.legal import Opening, next_open
 from campaign_scheduler.domain.placeholders import ValueMissing
+from campaign_scheduler.domain.pricing import UNPRICED, Pricing
 from campaign_scheduler.domain.texts import Texts, Written
 from carillon.events.audience import Recipient
 from carillon.events.message import Accepted
@@ -45,60 +46,74 @@ class Page(Struct, kw_only=True):
         return sum(len(batch.messages) for batch in self.batches)
 
 
+class ToSend(NamedTuple):
+    """A recipient's text and its price; `micros` None: it has none, and its account does not need one."""
+
+    recipient: Recipient
+    written: Written
+    micros: int | None
+
+
 class _Counted(Struct):
     suppressed: int
     refused: list[tuple[str, str]]
-    written: list[tuple[Recipient, Written]]
+    written: list[ToSend]
 
 
-def write_all(texts: Texts, recipients: Sequence[Recipient]) -> _Counted:
-    """The text of each recipient that may be written to and can be."""
+def write_all(texts: Texts, recipients: Sequence[Recipient], pricing: Pricing) -> _Counted:
+    """The text of each recipient that may be written to and can be: page and quote are counted by this alone."""
     counted = _Counted(0, [], [])
     for recipient in recipients:
         if recipient.suppressed is not None:
             counted.suppressed += 1
             continue
         try:
-            counted.written.append((recipient, texts.write(recipient)))
+            written = texts.write(recipient)
         except (ValueMissing, ContentInvalid) as error:
             counted.refused.append((recipient.number, error.code))
+            continue
+        micros = pricing.price(recipient.number, written.parts)
+        if micros is None and pricing.is_prepaid:
+            counted.refused.append((recipient.number, "no_price"))
+        else:
+            counted.written.append(ToSend(recipient, written, micros))
     return counted
 
 
 def page_of(
-    campaign: Campaign, texts: Texts, recipients: Sequence[Recipient], run: Callable[[int], int], now_ms: int
+    campaign: Campaign,
+    texts: Texts,
+    recipients: Sequence[Recipient],
+    run: Callable[[int], int],
+    now_ms: int,
+    pricing: Pricing = UNPRICED,
 ) -> Page:
     """Make the messages of a page. `run` reserves so many consecutive ids and gives the first."""
-    counted = write_all(texts, recipients)
+    counted = write_all(texts, recipients, pricing)
     next_id = first_id = run(len(counted.written)) if counted.written else 0
     batches: list[Batch] = []
     for opening, some in _by_opening(campaign, counted.written, now_ms):
         rule = opening.rule
-        messages = [
-            _message(campaign, recipient.number, written, message_id, now_ms, rule)
-            for message_id, (recipient, written) in enumerate(some, next_id)
-        ]
+        messages = [_message(campaign, each, message_id, now_ms, rule) for message_id, each in enumerate(some, next_id)]
         next_id += len(messages)
         batches.append(Batch(at=opening.at_ms, rule=rule, messages=messages))
     return Page(
         recipients=len(recipients),
         suppressed=counted.suppressed,
         refused=counted.refused,
-        parts=sum(written.parts for _, written in counted.written),
+        parts=sum(each.written.parts for each in counted.written),
         first_id=first_id,
         batches=batches,
     )
 
 
-def _by_opening(
-    campaign: Campaign, written: list[tuple[Recipient, Written]], now_ms: int
-) -> list[tuple[Opening, list[tuple[Recipient, Written]]]]:
+def _by_opening(campaign: Campaign, written: list[ToSend], now_ms: int) -> list[tuple[Opening, list[ToSend]]]:
     """Who may be written to at the same moment, the earliest first."""
     if campaign.profile == NO_PROFILE:
         return [(Opening(now_ms, None), written)] if written else []
-    groups: dict[Opening, list[tuple[Recipient, Written]]] = {}
+    groups: dict[Opening, list[ToSend]] = {}
     for each in written:
-        groups.setdefault(_opening_of(campaign, each[0], now_ms), []).append(each)
+        groups.setdefault(_opening_of(campaign, each.recipient, now_ms), []).append(each)
     return sorted(groups.items(), key=lambda item: (item[0].at_ms, item[0].rule or ""))
 
 
@@ -149,13 +164,12 @@ def timed(messages: Sequence[Accepted], said_at_ms: int) -> list[Accepted]:
     ]
 
 
-def _message(
-    campaign: Campaign, number: str, written: Written, message_id: int, now_ms: int, rule: str | None
-) -> Accepted:
+def _message(campaign: Campaign, to_send: ToSend, message_id: int, now_ms: int, rule: str | None) -> Accepted:
+    written = to_send.written
     return Accepted(
         id=message_id,
         account=campaign.account,
-        number=number,
+        number=to_send.recipient.number,
         sender=campaign.sender,
         sender_type=campaign.sender_type,
         lane="bulk",
@@ -166,5 +180,6 @@ def _message(
         expires_at=now_ms + campaign.validity_s * 1000 if campaign.validity_s else None,
         on_ambiguous=campaign.on_ambiguous,
         campaign=campaign.id,
+        price_micros=to_send.micros,
         rule=rule,
     )

@@ -115,6 +115,23 @@ class CampaignStore:
         )
         return result.matched_count == 1
 
+    async def pause(self, campaign: Campaign, reason: str, now_ms: int) -> bool:
+        """It pauses by itself, while nothing is being said; False when it is not ours, or was changed meanwhile."""
+        result = await self._campaigns.update_one(
+            {
+                "_id": campaign.id,
+                "state": "running",
+                "fence": campaign.fence,
+                "saying": [],
+                "version": campaign.version,
+            },
+            {
+                "$set": {"state": "paused", "paused_from": "running", "pause_reason": reason, "changed_at": now_ms},
+                "$inc": {"version": 1},
+            },
+        )
+        return result.matched_count == 1
+
     async def all_said(self, campaign: Campaign) -> None:
         """There is nothing more to say."""
         await self._campaigns.update_one(

@@ -1,8 +1,13 @@
 """`campaign_scheduler.deferred`: single messages with a time of their own.
 
-    {_id: message id, account, lane, send_at, state: waiting | released | cancelled, body, said: bool, at, gone_at?}
+    {_id: message id, account, lane, send_at, pays: bool, state, body, said: bool, at, gone_at?}
 
-From `waiting` a message goes to one of the two others, once: a compare-and-set. `said` tells that the bus has it.
+    waiting -> cancelled
+    waiting -> released                  where nothing is to be paid
+    waiting -> unpaid -> released        where the account is prepaid (`pays`); `body` has the lease then
+    waiting -> unpaid -> refused         credit is exhausted
+
+Each step is a compare-and-set, so it is taken once. `said` tells that the bus has what became of it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +16,9 @@ from typing import Literal
 
 import msgspec
 from bson import Binary
+from pymongo import UpdateOne
 
+from carillon.events.credit import LEASE_LATER
 from carillon.events.message import Accepted, Deferred
 from carillon.mongo import Collection, Database, Index, insert_new
 
@@ -23,7 +30,7 @@ _KEEP_S = 7 * 86_400  # a late DELETE is told what became of it
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Accepted).decode
 
-DeferredState = Literal["waiting", "released", "cancelled"]
+DeferredState = Literal["waiting", "unpaid", "released", "cancelled", "refused"]
 
 
 class DeferredStore:
@@ -42,6 +49,7 @@ class DeferredStore:
                     "account": record.message.account,
                     "lane": record.message.lane,
                     "send_at": record.send_at,
+                    "pays": record.message.lease_id == LEASE_LATER,
                     "state": "waiting",
                     "body": Binary(_encode(record.message)),
                     "said": False,
@@ -58,10 +66,36 @@ class DeferredStore:
         return [int(document["_id"]) async for document in found]
 
     async def release(self, ids: Sequence[int], process: str, now_ms: int) -> None:
-        """From now on they are to be said, by `process`; those that were cancelled meanwhile are not."""
-        await self._deferred.update_many(
-            {"_id": {"$in": list(ids)}, "state": "waiting"},
-            {"$set": {"state": "released", "by": process, "at": now_ms}},
+        """From now on they are to be said, or paid, by `process`; those that were cancelled meanwhile are not."""
+        query = {"_id": {"$in": list(ids)}, "state": "waiting"}
+        left = {"by": process, "at": now_ms}
+        await self._deferred.update_many({**query, "pays": True}, {"$set": {"state": "unpaid", **left}})
+        await self._deferred.update_many({**query, "pays": {"$ne": True}}, {"$set": {"state": "released", **left}})
+
+    async def paid(self, messages: Sequence[Accepted], process: str, now_ms: int) -> None:
+        """They have their leases, and are to be said by `process`, where nobody was faster."""
+        await self._deferred.bulk_write(
+            [
+                UpdateOne(
+                    {"_id": message.id, "state": "unpaid"},
+                    {
+                        "$set": {
+                            "state": "released",
+                            "by": process,
+                            "at": now_ms,
+                            "body": Binary(_encode(message)),
+                        }
+                    },
+                )
+                for message in messages
+            ],
+            ordered=False,
+        )
+
+    async def refuse(self, message_id: int, process: str, now_ms: int) -> None:
+        """It cannot be paid, where nobody was faster."""
+        await self._deferred.update_one(
+            {"_id": message_id, "state": "unpaid"}, {"$set": {"state": "refused", "by": process, "at": now_ms}}
         )
 
     async def cancel(self, account: str, message_id: int, now_ms: int) -> bool:

@@ -121,7 +121,8 @@ class PageStore:
                 {"_id": page_id(campaign, number), f"batches.{place}.is_said": False},
                 [
                     {"$set": {"batches": _with_said(place), "unsaid": {"$subtract": ["$unsaid", count]}}},
-                    {"$set": {"due_at": _FIRST_DUE}},
+                    # with a revision of its own: who read the page before must not write it back unsaid
+                    {"$set": {"due_at": _FIRST_DUE, "revision": {"$add": ["$revision", 1]}}},
                 ],
             )
             for number, place, count in saying
@@ -129,8 +130,8 @@ class PageStore:
         if writes:
             await self._pages.bulk_write(writes, ordered=True)
 
-    async def split(self, page: Unsaid, place: int, batches: Sequence[Batch]) -> bool:
-        """Part of a batch has to wait again: it becomes these; False when somebody else was faster.
+    async def split(self, page: Unsaid, place: int, batches: Sequence[Batch]) -> Unsaid | None:
+        """Part of a batch has to wait again, or it was paid: it becomes these; None when somebody else was faster.
 
         The first takes its place and the others go to the end: what was decided names batches by their places.
         """
@@ -141,7 +142,7 @@ class PageStore:
             {"_id": page.id, "revision": page.revision},
             {"$set": {"batches": listed, "revision": page.revision + 1, "due_at": due_at}},
         )
-        return result.matched_count == 1
+        return page._replace(revision=page.revision + 1, batches=listed) if result.matched_count else None
 
     async def waiting(self, campaign: str, now_ms: int, limit: int) -> tuple[int, int]:
         """How many pages have something to say now, and how many have at all; both up to `limit`."""

@@ -29,8 +29,6 @@ def draft_of(
 ) -> Accepted | Deferred:
     """The message that is asked for, its id still 0, now or later; `Refusal` when it cannot be taken."""
     send_at = _send_at(request.send_at, now_ms)
-    if send_at is not None and account.prepaid:
-        raise Refusal("scheduling_unavailable", "a prepaid account's messages are sent at once", "send_at")
     message = _message_of(request, account, key_id, default_lane, now_ms, send_at or now_ms)
     return message if send_at is None else Deferred(message=message, send_at=send_at)
 

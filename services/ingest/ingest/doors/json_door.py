@@ -132,8 +132,12 @@ class JsonDoor:
                     message = outcome.message
                     message.id = ids[place]
                     message.trace = trace
-                    message.price_micros = self._till.price(account, message.number, message.parts, outcome.send_at)
-                    later.append(outcome)
+                    try:
+                        self._till.book(account, message, outcome.send_at)
+                    except Refusal as refusal:
+                        outcomes[place] = refusal
+                    else:
+                        later.append(outcome)
                 elif isinstance(outcome, Accepted):
                     outcome.id = ids[place]
                     outcome.trace = trace
