@@ -6,13 +6,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.integration.campaign_rig import Api, World, account, conserved, people, process_of, scheduler, world_on
 from tests.integration.credit_rig import ACCOUNT, Bank, becomes, top_up, wrongs
 
 from accounts.credit.ledger import Ledger
-from carillon.events.audience import Recipient
-from carillon.events.catalogue import ACCOUNT_CHANGED, MESSAGE_DEFERRED, MESSAGE_STATUS, PRICES_CHANGED
-from carillon.events.credit import LEASE_LATER
+from campaign_scheduler.domain.page import Batch
+from campaign_scheduler.store import Stores
+from campaign_scheduler.store.pages import messages_of
+from carillon.events.audience import AudiencePage, Recipient
+from carillon.events.catalogue import ACCOUNT_CHANGED, AUDIENCE_PAGE, MESSAGE_DEFERRED, MESSAGE_STATUS, PRICES_CHANGED
+from carillon.events.credit import LEASE_LATER, LeaseRequested
 from carillon.events.message import Deferred, Status, StatusChanged
 from carillon.events.prices import PriceListChanged, PriceRate
 from carillon.mongo import Mongo
@@ -32,6 +36,7 @@ class Paying:
 
     def __init__(self, world: World, mongo: Mongo, ledger: Ledger) -> None:
         self.world = world
+        self.mongo = mongo
         self.ledger = ledger
         self._charges = mongo.database("accounts")["charges"]
         self._version = 1
@@ -221,6 +226,48 @@ async def test_killed_processes_charge_each_number_once(
     assert {len(each) for each in said.values()} == {1}, "who says again says the same number, price and lease"
     assert await paying.charged(set(said)) == {"captured": total * PRICE}
     assert await paying.total() == 10**12 - total * PRICE
+    assert await wrongs(paying.ledger) == []
+
+
+async def test_what_was_paid_and_decided_before_a_crash_is_charged_once_even_if_its_lease_has_ended(
+    paying: Paying, vhost_url: str, mongo_url: str, mongo_prefix: str
+) -> None:
+    world = paying.world
+    await top_up(paying.ledger, 10 * PRICE)
+    stores = Stores(paying.mongo.database("campaign_scheduler"))
+    async with scheduler(vhost_url, mongo_url, mongo_prefix) as (_, api):
+        await paying.price(api, {"33": PRICE, "49": 1})
+        world.people = people(3)
+        path = await api.campaign(start_at="2040-01-01T09:00")
+        await api.call("POST", f"{path}:start")
+        id_ = path.rpartition("/")[2]
+        page = AudiencePage(campaign=id_, account=ACCOUNT, page=0, recipients=world.people, last=True)
+        await world.bus.publish(AUDIENCE_PAGE, [page])
+        while not (await stores.campaigns.get(id_) or pytest.fail("it is gone")).is_whole:
+            await asyncio.sleep(0.01)
+    # a holder pays two of three, decides, and dies; then the lease ends
+    asked = LeaseRequested(
+        lease="lse_1", account=ACCOUNT, process="dead", needed_micros=PRICE, wanted_micros=2 * PRICE, at=1
+    )
+    assert await paying.ledger.lend(asked, "EUR", 1) == 2 * PRICE
+    (made,) = await stores.pages.some(id_, [0])
+    messages = messages_of(made.batches[0])
+    paid = [replace(message, lease_id="lse_1") for message in messages[:2]]
+    at = made.batches[0]["at"]
+    assert await stores.pages.split(made, 0, [Batch(at=at, messages=paid), Batch(at=at, messages=messages[2:])])
+    assert await stores.pages.split(made, 0, [Batch(at=at, messages=messages)]) is None, "from what was read before"
+    await stores.database["campaigns"].update_one(
+        {"_id": id_}, {"$set": {"state": "running", "saying": [[0, 0, 2]], "saying_at": 5}}
+    )
+    await paying.ledger.settle({}, {}, ["lse_1"], 9)
+    async with scheduler(vhost_url, mongo_url, mongo_prefix) as (_, api):
+        await api.known(world)
+        assert (await api.until(path, "finished"))["delivered"] == 3
+    leases = {message.id: message.lease_id for message in world.accepted}
+    assert [leases[message.id] for message in paid] == ["lse_1", "lse_1"]
+    assert leases[messages[2].id] not in (None, "lse_1")
+    assert await paying.charged(set(leases)) == {"captured": 3 * PRICE}
+    assert await becomes(paying.ledger, (7 * PRICE, 0, 0))
     assert await wrongs(paying.ledger) == []
 
 
