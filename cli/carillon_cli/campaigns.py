@@ -133,7 +133,8 @@ def _show(view: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(view, ensure_ascii=False))
         return
-    typer.echo(f"{view['id']}  {view['name']}  {view['state']}")
+    reason = f" ({view['pause_reason']})" if view.get("pause_reason") else ""
+    typer.echo(f"{view['id']}  {view['name']}  {view['state']}{reason}")
     typer.echo("  ".join(f"{name} {view[name]}" for name in _COUNTS))
 
 
@@ -144,7 +145,7 @@ def _watched(api: AccountApi, campaign: str) -> Any:
         while True:
             view = api.call("GET", f"/v1/campaigns/{campaign}")
             done = view["recipients"] - view["pending"] - view["awaiting"]
-            description = f"{view['state']}: {view['sent']} sent, {view['delivered']} delivered"
+            description = f"{view.get('pause_reason') or view['state']}: {view['sent']} sent, {view['delivered']} delivered"
             progress.update(bar, total=view["recipients"] or None, completed=done, description=description)
             if view["state"] == "finished" or (view["state"] == "cancelled" and not view["pending"]):
                 return view
