@@ -145,7 +145,8 @@ def _watched(api: AccountApi, campaign: str) -> Any:
         while True:
             view = api.call("GET", f"/v1/campaigns/{campaign}")
             done = view["recipients"] - view["pending"] - view["awaiting"]
-            description = f"{view.get('pause_reason') or view['state']}: {view['sent']} sent, {view['delivered']} delivered"
+            state = view.get("pause_reason") or view["state"]
+            description = f"{state}: {view['sent']} sent, {view['delivered']} delivered"
             progress.update(bar, total=view["recipients"] or None, completed=done, description=description)
             if view["state"] == "finished" or (view["state"] == "cancelled" and not view["pending"]):
                 return view
