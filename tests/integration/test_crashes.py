@@ -5,21 +5,12 @@ get and which callbacks come.
 """
 
 import asyncio
-import json
-import os
-import signal
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
 import pytest
-
-from carillon_cli import up as platform
-from carillon_cli.servers import Home, default_home, discard_servers
-from carillon_cli.servers.ports import choose_ports
+from tests.integration.platform_rig import Platform, running_platform
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -29,47 +20,11 @@ CONNECTIONS = 32
 VICTIMS = ("dispatcher", "receipt", "ingest", "rabbitmq", "mongod")
 
 
-@dataclass
-class Platform:
-    """A platform that survives its processes: `up` starts again what has died."""
-
-    home: Home
-    port: int
-    env: dict[str, str] = field(default_factory=dict)
-    starting_number: int = 0
-
-    def up(self) -> None:
-        platform.bring_up(self.home, self.port, True, lambda _: None)
-        lines = (self.home.path / "demo.env").read_text().splitlines()
-        pairs = (line.removeprefix("export ").partition("=") for line in lines if "=" in line)
-        self.env = {name: value.strip("'\"") for name, _, value in pairs}
-
-    def kill(self, name: str) -> None:
-        os.kill(int(self.home.pid_file(name).read_text()), signal.SIGKILL)
-
-    def call(self, method: str, url: str, body: Any = None, token: str = "") -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-        with urllib.request.urlopen(
-            urllib.request.Request(url, data=data, method=method, headers=headers), timeout=60
-        ) as answer:
-            return json.loads(answer.read() or b"null")
-
-    def simulator(self, path: str, method: str = "GET", body: Any = None) -> Any:
-        port = self.home.recall("services")["simulator"]
-        return self.call(method, f"http://127.0.0.1:{port}/simulator{path}", body)
-
-
 @pytest.fixture(scope="module")
 def running() -> Iterator[Platform]:
-    root = default_home()
-    home = Home(root / "test" / f"{os.getpid()}-crashes", tools=root / "tools")
-    home.make()
-    one = Platform(home, choose_ports(home.path, ["front"], 20_000)["front"])
-    try:
-        one.up()
+    with running_platform("crashes") as one:
         account = one.call("GET", f"{one.env['CARILLON_URL']}/v1/account", token=one.env["CARILLON_API_KEY"])["id"]
-        port = home.recall("services")["simulator"]
+        port = one.home.recall("services")["simulator"]
         one.call(
             "PUT",
             f"{one.env['CARILLON_URL']}/admin/accounts/{account}/callback",
@@ -77,9 +32,6 @@ def running() -> Iterator[Platform]:
             one.env["CARILLON_ADMIN_TOKEN"],
         )
         yield one
-    finally:
-        platform.bring_down(home, lambda _: None)
-        discard_servers(home)
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
@@ -155,19 +107,4 @@ async def _settled(running: Platform, accepted: dict[str, str]) -> set[str]:
             if open_ <= ambiguous:
                 return ambiguous
             await asyncio.sleep(1.0)
-            ambiguous = await asyncio.to_thread(_listed, running, "ambiguous")
-
-
-def _listed(running: Platform, status: str) -> set[str]:
-    found: set[str] = set()
-    url = f"{running.env['CARILLON_URL']}/v1/messages?status={status}&limit=100"
-    while url:
-        page = running.call("GET", url, token=running.env["CARILLON_API_KEY"])
-        found |= {message["id"] for message in page["items"]}
-        following = page.get("next")
-        url = (
-            f"{running.env['CARILLON_URL']}/v1/messages?status={status}&limit=100&cursor={following}"
-            if following
-            else ""
-        )
-    return found
+            ambiguous = set(await asyncio.to_thread(running.listed, "ambiguous"))
