@@ -67,7 +67,7 @@ generated: $(RUNTIME)  ## write anew what is made from the code: API documents, 
 	@$(BIN)/carillon compose router >infra/router/haproxy.cfg
 	@$(BIN)/python -m carillon_cli.kubernetes
 
-bench: $(DEVELOPMENT)  ## measure push, batch and latency against the simulator
+bench: $(DEVELOPMENT)  ## measure push, batch, latency and campaign against the simulator
 	@$(BIN)/python -m bench.run $(ARGS)
 
 lock: $(DEVELOPMENT)  ## pin and hash the newest versions of requirements/*.in

@@ -1,4 +1,7 @@
-"""Runs the benches and prints a table for each; JSON goes to bench/results/. `make bench ARGS="push batch latency"`."""
+"""Runs the benches and prints a table for each; JSON goes to bench/results/.
+
+`make bench ARGS="push batch latency campaign"`; `ARGS="campaign -n 100000"`.
+"""
 
 import argparse
 import json
@@ -12,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench import campaign
 from bench.usage import usage_of
 from carillon_cli import up as platform
 from carillon_cli.servers import Home, default_home
@@ -173,7 +177,8 @@ def show(result: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("benches", nargs="*", default=["push", "batch", "latency"])
-    parser.add_argument("-n", type=int, help="messages (push 20,000, batch 100,000, latency 200)")
+    parser.add_argument("-n", type=int, help="messages (push 20,000, batch 100,000, latency 200, campaign 20,000)")
+    parser.add_argument("--profile", help="campaign: py-spy writes this process' profile to bench/results/")
     arguments = parser.parse_args()
     with Bench() as bench:
         for name in arguments.benches:
@@ -181,6 +186,9 @@ def main() -> None:
                 "push": lambda: bench.push(arguments.n or 20_000),
                 "batch": lambda: bench.batch(arguments.n or 100_000),
                 "latency": lambda: bench.latency(arguments.n or 200),
+                "campaign": lambda: bench.results.append(
+                    campaign.run(bench.home, bench.env, arguments.n or 20_000, arguments.profile)
+                ),
             }[name]()
         (HERE / "results").mkdir(exist_ok=True)
         file = HERE / "results" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"

@@ -1,6 +1,7 @@
 """CPU and memory of processes, with their children's, as the kernel counts them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -15,6 +16,21 @@ class Usage:
 
 def usage_of(home: Home, names: list[str]) -> dict[str, Usage]:
     return {name: _of(int(home.pid_file(name).read_text())) for name in names}
+
+
+def forget_peaks(home: Home, names: list[str]) -> None:
+    """`peaks_of` begins anew (proc(5), clear_refs)."""
+    for name in names:
+        Path(f"/proc/{int(home.pid_file(name).read_text())}/clear_refs").write_text("5")
+
+
+def peaks_of(home: Home, names: list[str]) -> dict[str, float]:
+    """The most memory (MiB) that each process itself had at once."""
+    peaks = {}
+    for name in names:
+        status = Path(f"/proc/{int(home.pid_file(name).read_text())}/status").read_text()
+        peaks[name] = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+    return peaks
 
 
 def _of(pid: int) -> Usage:

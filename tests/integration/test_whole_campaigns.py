@@ -253,11 +253,15 @@ async def _play(marketer: Marketer, campaign: str, recipients: int, chance: rand
         elif word != "look":
             await marketer.act("POST", f"{path}:{word}")
         await marketer.look(campaign)
-    while (view := await marketer.look(campaign)) is None or view["state"] == "paused" or view["rate_per_minute"]:
+    while (view := await marketer.look(campaign)) is None or _is_slow(view):
         await marketer.act("POST", f"{path}:resume")
         await marketer.act("PATCH", path, {"rate_per_minute": None})
         await asyncio.sleep(0.2)
     return await marketer.settled(campaign, recipients)
+
+
+def _is_slow(view: Any) -> bool:
+    return view["state"] == "paused" or (view["state"] == "running" and view["rate_per_minute"] is not None)
 
 
 async def test_in_the_end_every_campaign_has_ended(running: Platform, marketer: Marketer) -> None:
