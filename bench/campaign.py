@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -94,7 +95,8 @@ def _spy(home: Home, name: str) -> subprocess.Popen[bytes]:
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
     out = str(results / f"{name}.txt")
-    return subprocess.Popen(["py-spy", "record", "-f", "raw", "-r", "200", "-n", "-p", pid, "-o", out, "-d", "900"])
+    spy = Path(sys.executable).with_name("py-spy")
+    return subprocess.Popen([spy, "record", "-f", "raw", "-r", "200", "-n", "-p", pid, "-o", out, "-d", "900"])
 
 
 def _show(result: dict[str, Any]) -> None:

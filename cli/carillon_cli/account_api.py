@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
@@ -12,10 +13,28 @@ from carillon_cli.api import AdminApi, ApiError, send
 from carillon_cli.servers import default_home
 
 _UPLOAD_TIMEOUT_S = 600
+_AWAY_S = 30.0
+_AGAIN_S = 0.5
 
 
 class AccountApi(AdminApi):
     """With an API key in place of the platform's token."""
+
+    timeout_s = 60.0  # a start may have to write all texts first
+
+    def look(self, path: str) -> Any:
+        """GET; a service that is being started again is asked again for half a minute."""
+        until_s = time.monotonic() + _AWAY_S
+        while True:
+            try:
+                return self.call("GET", path)
+            except ApiError as error:
+                if error.status < 500 or time.monotonic() > until_s:
+                    raise
+            except OSError:
+                if time.monotonic() > until_s:
+                    raise
+            time.sleep(_AGAIN_S)
 
     def upload(self, path: str, file: Path, options: Mapping[str, str]) -> Any:
         """POST a file as it is, in pieces; the JSON answer. ApiError when refused, OSError when away."""

@@ -8,15 +8,18 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """A call was refused; `status` is HTTP's, the text what the service said."""
+    """A call was refused; `status` is HTTP's, the text what the service said, `code` its word for programs."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"HTTP {status}: {text}")
+    def __init__(self, status: int, text: str, code: str = "") -> None:
+        super().__init__(f"HTTP {status}: {text}" if status else text)
         self.status = status
+        self.code = code
 
 
 class AdminApi:
     """The accounts service's admin API, with the platform's token."""
+
+    timeout_s = 10.0
 
     def __init__(self, url: str, token: str) -> None:
         self.url = url
@@ -30,7 +33,7 @@ class AdminApi:
             data=json.dumps(body).encode() if body is not None else None,
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
-        return send(request, timeout_s=10)
+        return send(request, self.timeout_s)
 
 
 def send(request: urllib.request.Request, timeout_s: float) -> Any:
@@ -39,8 +42,23 @@ def send(request: urllib.request.Request, timeout_s: float) -> Any:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - the address is our own
             text = answer.read()
     except urllib.error.HTTPError as refusal:
-        raise ApiError(refusal.code, refusal.read().decode(errors="replace")) from refusal
+        raise _error_of(refusal.code, refusal.read().decode(errors="replace")) from refusal
     return json.loads(text) if text else None
+
+
+def _error_of(status: int, text: str) -> ApiError:
+    """A problem (RFC 9457) in words; anything else as it came."""
+    try:
+        problem = json.loads(text)
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict) or "title" not in problem:
+        return ApiError(status, text)
+    lines = [problem.get("detail") or problem["title"]]
+    for error in problem.get("errors", ()):
+        where = error.get("pointer") or error.get("parameter") or ""
+        lines += [f"{where} {error.get('detail', '')}".strip()]
+    return ApiError(status, "\n".join(lines), problem.get("code", ""))
 
 
 def is_ready(url: str) -> bool:

@@ -61,7 +61,7 @@ def create(
 @app.command()
 def start(campaign: Id, as_json: AsJson = False) -> None:
     """Start a draft, now or when its time comes."""
-    _act(campaign, "start", as_json)
+    _show(_call(lambda api: _started(api, campaign)), as_json)
 
 
 @app.command()
@@ -137,12 +137,23 @@ def _show(view: dict[str, Any], as_json: bool) -> None:
     typer.echo("  ".join(f"{name} {view[name]}" for name in _COUNTS))
 
 
+def _started(api: AccountApi, campaign: str) -> Any:
+    """Started; a large audience may have to be counted first, which takes longer than one request."""
+    while True:
+        try:
+            return api.call("POST", f"/v1/campaigns/{campaign}:start")
+        except ApiError as error:
+            if error.code != "quote_running":
+                raise
+        typer.echo("its audience is being counted", err=True)
+
+
 def _watched(api: AccountApi, campaign: str) -> Any:
     """The campaign at its end; a bar shows how far it is."""
     with Progress(*_BAR, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("", total=None)
         while True:
-            view = api.call("GET", f"/v1/campaigns/{campaign}")
+            view = api.look(f"/v1/campaigns/{campaign}")
             done = view["recipients"] - view["pending"] - view["awaiting"]
             description = f"{view['state']}: {view['sent']} sent, {view['delivered']} delivered"
             progress.update(bar, total=view["recipients"] or None, completed=done, description=description)
@@ -156,7 +167,7 @@ def _settled(api: AccountApi, message: dict[str, Any], timeout_s: float) -> Any:
     until_s = time.monotonic() + timeout_s
     while time.monotonic() < until_s:
         try:
-            message = api.call("GET", f"/v1/messages/{message['id']}")
+            message = api.look(f"/v1/messages/{message['id']}")
         except ApiError as error:
             if error.status != 404:  # it was taken a moment ago and is not recorded yet
                 raise
@@ -171,7 +182,7 @@ def _uploaded(api: AccountApi, file: Path) -> str:
     import_ = api.upload("/v1/imports", file, {"file_name": file.name, "kind": "audience"})
     while import_["state"] not in ("finished", "failed"):
         time.sleep(_POLL_S)
-        import_ = api.call("GET", f"/v1/imports/{import_['id']}")
+        import_ = api.look(f"/v1/imports/{import_['id']}")
     if import_["state"] == "failed":
         raise ApiError(422, import_["problem"] or "the file could not be read")
     return str(import_["id"])

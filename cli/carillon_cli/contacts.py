@@ -78,7 +78,7 @@ def _watched(api: AccountApi, import_: dict[str, Any]) -> dict[str, Any]:
         bar = progress.add_task("importing", total=1.0)
         while import_["state"] not in ("finished", "failed"):
             time.sleep(_POLL_S)
-            import_ = api.call("GET", f"/v1/imports/{import_['id']}")
+            import_ = api.look(f"/v1/imports/{import_['id']}")
             progress.update(bar, completed=import_["progress"], description=f"{import_['counts']['rows']} rows")
     return import_
 

@@ -284,6 +284,24 @@ async def test_a_missing_value_is_an_error_before_anything_is_sent(world: World,
     assert (await api.ask("PATCH", path, {"text": "x"})).json()["code"] == "state_conflict"
 
 
+async def test_a_start_takes_the_quote_that_was_asked_for(world: World, api: Api) -> None:
+    """Counting a large audience may take longer than a request: then the next start finds it counted."""
+    world.people = people(600, name="Anne")
+    path = await api.campaign(text="Hello {name}")
+    assert (await api.call("POST", f"{path}:quote"))["recipients"] == 600
+    await api.call("POST", f"{path}:start")
+    await api.until(path, "finished")
+    assert world.pages_asked == 4, "two for the quote, two for the campaign"
+    path = await api.campaign(text="Hello {name}")
+    await api.call("POST", f"{path}:quote")
+    await api.call("PATCH", path, {"text": "Hello {name}, {city}"})
+    refused = await api.ask("POST", f"{path}:start")
+    assert refused.json()["code"] == "value_missing", "the quote was one of another text"
+    world.people = people(600, name="Anne", attributes={"city": "Paris"})
+    await api.call("POST", f"{path}:start")
+    await api.until(path, "finished")
+
+
 async def test_templates(world: World, api: Api) -> None:
     made = await api.call(
         "POST", "/v1/templates", {"name": "Sale", "contents": {"fr": "Salut {name|vous}", "en": "Hi {name}, €"}}

@@ -15,7 +15,7 @@ from campaign_scheduler.domain.texts import Texts
 from campaign_scheduler.quoting import Quoting
 from campaign_scheduler.runners import Runners
 from campaign_scheduler.store import Stores
-from campaign_scheduler.store.quotes import Quote
+from campaign_scheduler.store.quotes import Definition, Quote
 from carillon.bus import Bus
 from carillon.events.account import AccountChanged
 from carillon.events.audience import Audience, Recipient
@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 _ATTEMPTS: Final = 30
 _SETTLE_S: Final = 3.0
 _QUOTE_S: Final = 20.0
+_QUOTE_FRESH_MS: Final = 600_000  # a quote that is not older stands for its audience when the campaign starts
 _ALIVE: Final = ("name", "rate_per_minute")
 
 
@@ -110,8 +111,9 @@ class ChangeCampaigns:
         ready = await self._frozen(campaign, account)
         quote: Quote | None = None
         if campaign.state == "draft" and Texts(ready.contents, ready.language).needed:
-            quote = await self._complete_quote(ready)
+            campaign, quote = await self._complete_quote(campaign, ready)
             _check_values(quote)
+            ready = replace(ready, version=campaign.version)
         begun = started(replace(ready, quote=quote.id if quote else None), self._clock.now_ms())
         if not await self._campaigns.replace(begun, expected=campaign.version):
             raise ConflictError("busy", "the campaign was changed meanwhile: look at it and start it again")
@@ -141,7 +143,7 @@ class ChangeCampaigns:
         """Count the audience and its texts as they are now; `ConflictError` while it takes its time: ask again."""
         campaign = await self._own(account.id, campaign_id)
         ready = await self._frozen(campaign, account) if campaign.state == "draft" else campaign
-        known = await self._quotes.get(campaign.quote) if campaign.quote else None
+        known = await self._quote_of(campaign, ready)
         if known is None or (known.is_ready and campaign.state == "draft"):
             known = await self._quoting.begin(ready)
             await self._apply(account.id, campaign_id, lambda one: _with_quote(one, known.id))
@@ -179,15 +181,31 @@ class ChangeCampaigns:
         await self._bus.publish(MESSAGE_ACCEPTED, messages, lane="urgent")
         return messages
 
-    async def _complete_quote(self, campaign: Campaign) -> Quote:
-        quote = await self._quoting.begin(campaign)
-        found = await self._quoting.ready(quote.id, _QUOTE_S)
+    async def _complete_quote(self, campaign: Campaign, ready: Campaign) -> tuple[Campaign, Quote]:
+        """The draft, which knows its quote, and that quote: one that was asked for before, or a new one."""
+        known = await self._quote_of(campaign, ready)
+        if known is None or self._is_old(known):
+            known = await self._quoting.begin(ready)
+            draft = _with_quote(campaign, known.id)
+            if not await self._campaigns.replace(draft, expected=campaign.version):
+                raise ConflictError("busy", "the campaign was changed meanwhile: look at it and start it again")
+            campaign = draft
+        found = await self._quoting.ready(known.id, _QUOTE_S)
         if found is None:
-            detail = (
-                "the audience is large and each text needs its values: ask for the quote, and start when it is ready"
-            )
+            detail = "the audience is large and each text needs its values: it is being counted, start it again soon"
             raise ConflictError("quote_running", detail)
-        return found
+        return campaign, found
+
+    async def _quote_of(self, campaign: Campaign, ready: Campaign) -> Quote | None:
+        """The campaign's quote, if it is one of what the campaign is now."""
+        known = await self._quotes.get(campaign.quote) if campaign.quote else None
+        is_same = known is not None and (campaign.state != "draft" or known.definition == Definition.of(ready))
+        return known if is_same else None
+
+    def _is_old(self, quote: Quote) -> bool:
+        """Whether contacts may have changed: long ago, or since a person was told that values are missing."""
+        age_ms = self._clock.now_ms() - quote.asked_at
+        return quote.is_ready and (age_ms > _QUOTE_FRESH_MS or "value_missing" in quote.counts.refused)
 
     async def _frozen(self, campaign: Campaign, account: AccountChanged) -> Campaign:
         template = await self._templates.find(account.id, campaign.template) if campaign.template else None

@@ -43,12 +43,7 @@ class Quoting:
             id=new_id(PREFIX.rstrip("_")),
             account=campaign.account,
             campaign=campaign.id if is_campaigns else None,
-            definition=Definition(
-                audience=campaign.audience,
-                contents=campaign.contents,
-                language=campaign.language,
-                stop_mention=campaign.stop_mention,
-            ),
+            definition=Definition.of(campaign),
             counts=Counts(),
             asked_at=self._clock.now_ms(),
         )

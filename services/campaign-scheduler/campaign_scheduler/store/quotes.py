@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
+from campaign_scheduler.domain.campaign import Campaign
 from campaign_scheduler.domain.quote import Counts
 from carillon.events.audience import Audience
 from carillon.mongo import Collection, Database, Document, Index
@@ -28,6 +29,16 @@ class Definition(Struct, frozen=True, kw_only=True):
     contents: dict[str, str]
     language: str
     stop_mention: str = ""
+
+    @classmethod
+    def of(cls, campaign: Campaign) -> "Definition":
+        """Of a campaign whose contents are frozen."""
+        return cls(
+            audience=campaign.audience,
+            contents=campaign.contents,
+            language=campaign.language,
+            stop_mention=campaign.stop_mention,
+        )
 
 
 class Quote(Struct, kw_only=True):
