@@ -21,13 +21,14 @@ class Platform:
     home: Home
     port: int
     env: dict[str, str] = field(default_factory=dict)
+    own: dict[str, str] = field(default_factory=dict)  # goes before what demo.env says
     starting_number: int = 0
 
     def up(self) -> None:
         platform.bring_up(self.home, self.port, True, lambda _: None)
         lines = (self.home.path / "demo.env").read_text().splitlines()
         pairs = (line.removeprefix("export ").partition("=") for line in lines if "=" in line)
-        self.env = {name: value.strip("'\"") for name, _, value in pairs}
+        self.env = {name: value.strip("'\"") for name, _, value in pairs} | self.own
 
     def kill(self, name: str) -> None:
         os.kill(int(self.home.pid_file(name).read_text()), signal.SIGKILL)
@@ -45,7 +46,7 @@ class Platform:
         return self.call(method, f"http://127.0.0.1:{port}/simulator{path}", body)
 
     def listed(self, status: str) -> dict[str, str]:
-        """The demo account's messages in this state, as the API lists them: id -> number."""
+        """The account's messages in this state, as the API lists them: id -> number."""
         found: dict[str, str] = {}
         first = f"{self.env['CARILLON_URL']}/v1/messages?status={status}&limit=100"
         url = first

@@ -9,6 +9,7 @@ import os
 import random
 import sys
 import time
+import urllib.error
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,23 @@ SCRIPTS = 15  # with the five of test_campaigns: twenty
 @pytest.fixture(scope="module")
 def running() -> Iterator[Platform]:
     with running_platform("campaigns") as one:
-        url, token = one.env["CARILLON_URL"], one.env["CARILLON_ADMIN_TOKEN"]
-        account = one.call("GET", f"{url}/v1/account", token=one.env["CARILLON_API_KEY"])["id"]
-        one.call("PATCH", f"{url}/admin/accounts/{account}", {"lost_after_s": 60}, token)
+        admin, token = f"{one.env['CARILLON_URL']}/admin/accounts", one.env["CARILLON_ADMIN_TOKEN"]
+        account = one.call("POST", admin, {"name": "Marketer", "country": "FR", "lost_after_s": 60}, token)["id"]
+        key = one.call("POST", f"{admin}/{account}/api-keys", {}, token)["key"]
+        one.own = {"CARILLON_API_KEY": key}  # its receipts are told to nobody
+        one.env |= one.own
+        _wait_until_known(one)
         yield one
+
+
+def _wait_until_known(one: Platform) -> None:
+    for path in ("/v1/campaigns", "/v1/contacts"):
+        while True:
+            try:
+                one.call("GET", one.env["CARILLON_URL"] + path, token=one.env["CARILLON_API_KEY"])
+                break
+            except urllib.error.HTTPError:
+                time.sleep(0.1)
 
 
 class Marketer:
@@ -103,7 +117,7 @@ class Marketer:
                     view = await self.look(campaign) or view
                     if view and _is_settled(view, recipients):
                         return view
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.25)
         except TimeoutError:
             pytest.fail(f"it does not come to an end: {view}")
 
@@ -213,22 +227,22 @@ async def test_random_scripts_and_a_scheduler_that_dies(running: Platform, marke
     faults(running, undelivered_rate=0.05)
     chances = [random.Random(seed) for seed in range(SCRIPTS)]
     people = [
-        numbers_from(3_000_000 + seed * 10_000, chance.choice([1, 499, 700, 1_200]))
-        for seed, chance in enumerate(chances)
+        numbers_from(3_000_000 + seed * 10_000, chance.choice([1, 499, 700])) for seed, chance in enumerate(chances)
     ]
     stopped = {number for some in people for number in some[7::50]}
     await marketer.ask("POST", "/v1/suppressions", json={"numbers": sorted(stopped), "evidence": "test"})
     rates = [chance.choice([None, 6_000, 30_000]) for chance in chances]
     drafts = [await marketer.draft(some, rate_per_minute=rate) for some, rate in zip(people, rates, strict=True)]
-    playing = [
-        asyncio.create_task(_play(marketer, id_, len(some), chance))
-        for id_, some, chance in zip(drafts, people, chances, strict=True)
-    ]
-    for _ in range(3):
-        await asyncio.sleep(1.0)
-        running.kill("campaign-scheduler")
-        await asyncio.to_thread(running.up)
-    views = await asyncio.gather(*playing)
+    async with asyncio.TaskGroup() as group:
+        playing = [
+            group.create_task(_play(marketer, id_, len(some), chance))
+            for id_, some, chance in zip(drafts, people, chances, strict=True)
+        ]
+        for _ in range(3):
+            await asyncio.sleep(1.0)
+            running.kill("campaign-scheduler")
+            await asyncio.to_thread(running.up)
+    views = [played.result() for played in playing]
     counts = running.simulator("/counts")
     assert set(counts.values()) <= {1}
     assert not counts.keys() & stopped
