@@ -96,7 +96,7 @@ def _spy(home: Home, name: str) -> subprocess.Popen[bytes]:
     results.mkdir(exist_ok=True)
     out = str(results / f"{name}.txt")
     spy = Path(sys.executable).with_name("py-spy")
-    return subprocess.Popen([spy, "record", "-f", "raw", "-r", "200", "-n", "-p", pid, "-o", out, "-d", "900"])
+    return subprocess.Popen([spy, "record", "-f", "raw", "-r", "100", "-p", pid, "-o", out, "-d", "900"])
 
 
 def _show(result: dict[str, Any]) -> None:
