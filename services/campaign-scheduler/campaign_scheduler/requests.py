@@ -12,7 +12,6 @@ from carillon.runtime.clock import Clock
 
 _AHEAD: Final = 4  # pages that could be said now: enough for one round of the runner
 _DEFERRED: Final = 200  # pages at all: those that wait for a window of the law must not hold up the others at once
-_REMEMBERED: Final = 1_000
 _AGAIN_S: Final = 5.0  # contacts has not answered: it may have been away
 
 
@@ -27,18 +26,17 @@ class PageRequests:
 
     async def next(self, campaign: Campaign) -> None:
         """Ask for page `campaign.pages`, if there is one, there is room, and it wasn't asked for just now."""
-        if campaign.state != "running":
+        if campaign.is_whole or campaign.state != "running":
             self._asked.pop(campaign.id, None)
             return
-        if campaign.is_whole:
-            self._remember(campaign)
-            return
-        if self._was_asked(campaign):
+        now_s = self._clock.monotonic_s()
+        page, at_s = self._asked.get(campaign.id, (-1, 0.0))
+        if page == campaign.pages and now_s - at_s < _AGAIN_S:
             return
         due, all_ = await self._pages.waiting(campaign.id, self._clock.now_ms(), _DEFERRED)
-        if due >= _AHEAD or all_ >= _DEFERRED or self._was_asked(campaign):
+        if due >= _AHEAD or all_ >= _DEFERRED:
             return
-        self._remember(campaign)
+        self._asked[campaign.id] = (campaign.pages, now_s)
         await self._bus.publish(
             AUDIENCE_REQUESTED,
             [
@@ -52,14 +50,3 @@ class PageRequests:
                 )
             ],
         )
-
-    def _was_asked(self, campaign: Campaign) -> bool:
-        """Also when the caller's campaign is some moments old, and its next page has come meanwhile."""
-        page, at_s = self._asked.get(campaign.id, (-1, 0.0))
-        return page >= campaign.pages and self._clock.monotonic_s() - at_s < _AGAIN_S
-
-    def _remember(self, campaign: Campaign) -> None:
-        now_s = self._clock.monotonic_s()
-        self._asked[campaign.id] = (campaign.pages, now_s)
-        if len(self._asked) > _REMEMBERED:
-            self._asked = {id_: asked for id_, asked in self._asked.items() if now_s - asked[1] < _AGAIN_S}
