@@ -3,8 +3,6 @@
 import asyncio
 import csv
 import io
-import os
-import signal
 import time
 import urllib.error
 import urllib.parse
@@ -23,8 +21,7 @@ from carillon_cli import up as platform
 from carillon_cli.api import AdminApi
 from carillon_cli.places import find_places
 from carillon_cli.servers import Home
-from carillon_cli.servers.ports import choose_ports, is_free
-from carillon_cli.servers.processes import running_pid
+from carillon_cli.servers.ports import choose_ports
 from ingest.store.day_quotas import DayQuotas, chunk_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -68,7 +65,7 @@ def test_accounts_prices_and_credit_by_commands(home: Home, tmp_path: Path) -> N
     assert carillon("account", "topup", account, "many", "--key", "x").exit_code == 2
     unknown = carillon("account", "show", "acc_nobody")
     assert unknown.exit_code == 1
-    assert "account_unknown" in unknown.output
+    assert "no account has this id" in unknown.output
 
     file = tmp_path / "prices.csv"
     file.write_text(PRICES, newline="")
@@ -177,37 +174,6 @@ def test_every_fate_of_a_message_is_charged_by_the_rule(home: Home) -> None:
     assert {row["country"]: row["messages"] for row in rows if row["record"] == "destination"} == {"FR": "5", "DE": "1"}
     [closing] = [row for row in rows if row["record"] == "closing"]
     assert parse_amount(closing["amount"]) == 5_000_000 - spent
-
-
-def test_a_killed_platform_loses_no_lease(home: Home, mongo_url: str) -> None:
-    shop = Shop(home)
-    ready(shop)
-    shop.pay_by_card(10_000_000)
-    becomes(lambda: "error" in shop.send("33614000103"), False)
-    sent = [shop.send(f"336140002{place:02d}")["id"] for place in range(10)]
-    pid = running_pid(home.pid_file(platform.TOGETHER))
-    assert pid
-    os.kill(pid, signal.SIGKILL)
-    becomes(lambda: running_pid(home.pid_file(platform.TOGETHER)), None)
-    port = int(shop.url.rsplit(":", 1)[1])
-    becomes(lambda: is_free(port), True, 90)  # the dead process's connections linger a minute
-    asyncio.run(let_leases_expire(mongo_url, shop.id))
-    platform.bring_up(home, port, False, lambda _: None)
-    # eleven were accepted and no more is gone: whatever became of them, what the dead process had besides is back
-    becomes(lambda: shop.balance()["available_micros"], 10_000_000 - 11 * PRICE, 60)
-    assert all(shop.status(message) in ("submitted", "ambiguous", "delivered") for message in sent)
-    checked = carillon("ledger", "check")
-    assert (checked.exit_code, checked.output) == (0, "the ledger balances\n")
-
-
-async def let_leases_expire(mongo_url: str, account: str) -> None:
-    """As if two minutes had passed while nobody ran."""
-    mongo = Mongo(mongo_url, prefix="prepaid_")
-    leases = mongo.database("accounts")["leases"]
-    lent = await leases.count_documents({"account": account, "state": "open"})
-    assert lent == 1
-    await leases.update_many({"account": account}, {"$inc": {"expires_at": -120_000}})
-    await mongo.stop()
 
 
 async def test_a_days_quota_is_exact_over_all_processes(mongo_url: str, mongo_prefix: str) -> None:
