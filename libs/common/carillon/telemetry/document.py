@@ -121,6 +121,7 @@ _TITLES = {
     "carillon.urgent": "Receipts and callbacks",
     "carillon.callback": "Receipts and callbacks",
     "carillon.callbacks": "Receipts and callbacks",
+    "carillon.credit": "Credit",
     "carillon.mongo": "Process and servers",
     "carillon.ready": "Process and servers",
     "carillon.loop": "Process and servers",
